@@ -1,1 +1,170 @@
 #include "auth/keys.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "auth/base64url.h"
+#include "auth/key.h"
+#include "config/config.h"
+
+enum { KEYS_MAX = 32 };
+
+struct keys {
+	atomic_uint references;
+	const struct algorithm *algorithm;
+	char *issuer, *audience;
+	size_t count;
+	struct key items[KEYS_MAX]; /* newest first */
+};
+
+static void keys_free(struct keys *keys)
+{
+	for (size_t i = 0; i < keys->count; i++)
+		key_finish(&keys->items[i]);
+	free(keys->issuer);
+	free(keys->audience);
+	free(keys);
+}
+
+/* A public key in the place of the secret would let everybody who has it make tokens (RFC 8725 section 2.1). */
+static bool add_secret(struct keys *keys, struct str secret, struct buf *problem)
+{
+	if (secret.len < KEY_SECRET_BYTES_MIN) {
+		buf_printf(problem, "JWT_SECRET%s is %zu bytes: at least %d are needed",
+		           keys->count > 0 ? " (one of several)" : "", secret.len, KEY_SECRET_BYTES_MIN);
+		return false;
+	}
+	if (memmem(secret.ptr, secret.len, "-----BEGIN ", 11) != NULL) {
+		buf_lit(problem, "JWT_SECRET holds a PEM key: a shared secret is needed; public keys belong in "
+		                 "JWT_PUBLIC_KEYS, with JWT_ALGORITHM RS256, PS256, ES256 or EdDSA");
+		return false;
+	}
+	if (keys->count == KEYS_MAX) {
+		buf_printf(problem, "JWT_SECRET holds more than %d secrets", KEYS_MAX);
+		return false;
+	}
+	if (!key_init_secret(&keys->items[keys->count], secret)) {
+		buf_lit(problem, "JWT_SECRET: out of memory");
+		return false;
+	}
+	keys->count++;
+	return true;
+}
+
+static bool add_secrets(struct keys *keys, const struct config *config, struct str generated_secret,
+                        struct buf *problem)
+{
+	struct str rest = str_from(config->jwt_secret), secret;
+
+	if (rest.len == 0 && (config->jwt_public_keys[0] != '\0' || config->jwt_jwks_url[0] != '\0')) {
+		buf_printf(problem, "JWT_ALGORITHM is %s, which needs JWT_SECRET: with public keys it must be RS256, "
+		                    "PS256, ES256 or EdDSA", config->jwt_algorithm);
+		return false;
+	}
+	if (rest.len == 0 && generated_secret.len > 0)
+		return add_secret(keys, generated_secret, problem);
+	if (rest.len == 0) {
+		buf_printf(problem, "JWT_SECRET is empty: at least %d bytes are needed for JWT_ALGORITHM %s "
+		                    "(or JWT_PUBLIC_KEYS with RS256, PS256, ES256 or EdDSA)",
+		           KEY_SECRET_BYTES_MIN, config->jwt_algorithm);
+		return false;
+	}
+	while (str_cut(&rest, ',', &secret)) {
+		if (!add_secret(keys, str_trim(secret), problem))
+			return false;
+	}
+	return true;
+}
+
+static bool fill(struct keys *keys, const struct config *config, struct str generated_secret, struct buf *problem)
+{
+	keys->issuer = strdup(config->jwt_issuer);
+	keys->audience = strdup(config->jwt_audience);
+	keys->algorithm = algorithm_find(str_from(config->jwt_algorithm));
+	if (keys->issuer == NULL || keys->audience == NULL) {
+		buf_lit(problem, "JWT_ISSUER, JWT_AUDIENCE: out of memory");
+		return false;
+	}
+	if (keys->algorithm == NULL) {
+		buf_printf(problem, "JWT_ALGORITHM is %s: HS256, HS384, HS512, RS256, PS256, ES256 or EdDSA is needed",
+		           config->jwt_algorithm);
+		return false;
+	}
+	if (keys->algorithm->kind == KEY_SECRET)
+		return add_secrets(keys, config, generated_secret, problem);
+	buf_printf(problem, "JWT_ALGORITHM is %s: not built yet", config->jwt_algorithm);
+	return false;
+}
+
+bool keys_load(struct keys **keys, const struct config *config, struct str generated_secret, struct buf *problem)
+{
+	struct keys *made = calloc(1, sizeof *made);
+
+	if (made == NULL) {
+		buf_lit(problem, "JWT_SECRET: out of memory");
+		return false;
+	}
+	atomic_init(&made->references, 1);
+	if (!fill(made, config, generated_secret, problem)) {
+		keys_free(made);
+		return false;
+	}
+	*keys = made;
+	return true;
+}
+
+struct keys *keys_ref(struct keys *keys)
+{
+	atomic_fetch_add_explicit(&keys->references, 1, memory_order_relaxed);
+	return keys;
+}
+
+void keys_unref(struct keys *keys)
+{
+	if (keys != NULL && atomic_fetch_sub_explicit(&keys->references, 1, memory_order_acq_rel) == 1)
+		keys_free(keys);
+}
+
+struct str keys_algorithm(const struct keys *keys)
+{
+	return keys->algorithm->name;
+}
+
+struct str keys_issuer(const struct keys *keys)
+{
+	return str_from(keys->issuer);
+}
+
+struct str keys_audience(const struct keys *keys)
+{
+	return str_from(keys->audience);
+}
+
+enum keys_verdict keys_verify(const struct keys *keys, struct str kid, struct str signed_text, struct str signature)
+{
+	bool kid_known = kid.ptr == NULL, kids_used = false;
+
+	for (size_t i = 0; i < keys->count; i++) {
+		const struct key *key = &keys->items[i];
+		bool same_kid = key->kid != NULL && str_equal(str_from(key->kid), kid);
+		kids_used |= key->kid != NULL;
+		kid_known |= same_kid;
+		if (kid.ptr != NULL && key->kid != NULL && !same_kid)
+			continue;
+		if (key_verify(key, keys->algorithm, signed_text, signature))
+			return KEYS_VERIFIED;
+	}
+	bool unknown = keys->count == 0 || (kids_used && !kid_known);
+	return unknown ? KEYS_UNKNOWN : KEYS_REFUSED;
+}
+
+bool keys_sign(struct buf *out, const struct keys *keys, struct str text)
+{
+	unsigned char mac[KEY_MAC_BYTES_MAX];
+	size_t count;
+
+	if (keys->algorithm->kind != KEY_SECRET || !key_mac(&keys->items[0], keys->algorithm, text, mac, &count))
+		return false;
+	base64url_encode(out, mac, count);
+	return true;
+}

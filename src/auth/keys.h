@@ -19,4 +19,17 @@ MUST_CHECK bool keys_load(struct keys **keys, const struct config *config, struc
 struct keys *keys_ref(struct keys *keys);
 void keys_unref(struct keys *keys); /* the last one wipes and frees; NULL is fine */
 
+/* What token.c asks of a set. */
+enum keys_verdict { KEYS_VERIFIED, KEYS_REFUSED, KEYS_UNKNOWN };
+
+struct str keys_algorithm(const struct keys *keys);
+struct str keys_issuer(const struct keys *keys);   /* empty: none is asked for */
+struct str keys_audience(const struct keys *keys); /* empty: none is asked for */
+/* Tries the keys that `kid` (absent when the token has none) may mean, newest first. A key without a kid may be meant
+ * by any. KEYS_UNKNOWN: no key has this kid, and none without one fits. */
+MUST_CHECK enum keys_verdict keys_verify(const struct keys *keys, struct str kid, struct str signed_text,
+                                         struct str signature);
+/* The signature (RFC 7515 section 3.1) by the newest secret, as base64url; false when the set holds no secret. */
+MUST_CHECK bool keys_sign(struct buf *out, const struct keys *keys, struct str text);
+
 #endif
