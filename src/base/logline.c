@@ -16,7 +16,7 @@ const char *logline_level_name(enum log_level level)
 
 static bool put(struct logline *line, const char *bytes, size_t count)
 {
-	if (count > ROOM - line->len) {
+	if (line->len > ROOM || count > ROOM - line->len) {
 		line->cut = true;
 		return false;
 	}
