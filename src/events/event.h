@@ -57,7 +57,8 @@ void event_json_stored(struct buf *out, const struct event *event);
 MUST_CHECK bool event_from_stored(struct event *event, struct str json, struct arena *arena);
 /* The capacity answer of contract.md §2 (price is a JSON number there). */
 void event_json_capacity(struct buf *out, const struct event *event, int64_t now_us);
-/* The strong ETag of event_json's bytes at now_us (without quotes it is 16 hex digits). */
+/* The strong ETag of event_json's bytes at now_us: their hash_content (without quotes it is 16 hex digits). 0 without
+ * memory, when there is no answer to carry it either. */
 uint64_t event_etag(const struct event *event, int64_t now_us);
 
 #endif

@@ -43,7 +43,8 @@ struct query_parameter {
 
 /* Reads the parameters of GET /api/v1/events/ (or of /upcoming, where only page, size and cursor are known). Unknown or
  * repeated parameters are issues. `visible` is the set of statuses that the viewer may see: asking for another status
- * gives an empty list, not an error. False when issues were added. */
+ * gives an empty list, not an error. A date alone is its first µs in date_from and updated_since, its last in date_to.
+ * False when issues were added, or without memory (arena->failed, no issues). Texts go to `arena`. */
 MUST_CHECK bool query_parse(struct query *query, const struct query_parameter *parameters, size_t count, bool upcoming,
                             unsigned visible, struct arena *arena, struct issues *issues);
 /* A text that is equal for equal queries: the key of the list cache. It begins with the statuses it could show. */
