@@ -31,10 +31,20 @@ struct key {
 	char *kid;                    /* NULL when the key has none */
 	gnutls_datum_t secret;        /* of KEY_SECRET; empty for the others */
 	gnutls_pubkey_t public_key;   /* NULL for KEY_SECRET */
+	size_t signature_bytes;       /* the one length that a signature may have; of public keys */
 };
 
 /* A copy of the secret; false without memory. */
 MUST_CHECK bool key_init_secret(struct key *key, struct str secret);
+/* Public keys. False: *why says what is wrong with this one, as the end of a sentence ("is …"); nothing is to be
+ * finished. A key that the algorithm cannot use is wrong: another kind or curve, RSA below KEY_RSA_BITS_MIN, a point
+ * that is not on its curve. */
+MUST_CHECK bool key_init_pem(struct key *key, const struct algorithm *algorithm, struct str pem, const char **why);
+MUST_CHECK bool key_init_rsa(struct key *key, const struct algorithm *algorithm, struct str modulus,
+                             struct str exponent, const char **why);
+/* P-256 with both coordinates, or Ed25519 with `x` alone (`y` absent). */
+MUST_CHECK bool key_init_point(struct key *key, const struct algorithm *algorithm, struct str x, struct str y,
+                               const char **why);
 /* Wipes and frees. */
 void key_finish(struct key *key);
 

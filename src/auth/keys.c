@@ -1,13 +1,15 @@
 #include "auth/keys.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "auth/base64url.h"
 #include "auth/key.h"
+#include "auth/public_keys.h"
 #include "config/config.h"
 
-enum { KEYS_MAX = 32 };
+enum { KEYS_MAX = 32, FILE_BYTES_MAX = 1 << 20 };
 
 struct keys {
 	atomic_uint references;
@@ -76,7 +78,62 @@ static bool add_secrets(struct keys *keys, const struct config *config, struct s
 	return true;
 }
 
-static bool fill(struct keys *keys, const struct config *config, struct str generated_secret, struct buf *problem)
+static bool read_file(struct buf *text, const char *path)
+{
+	FILE *file = fopen(path, "re");
+
+	if (file == NULL)
+		return false;
+	char *space = buf_reserve(text, FILE_BYTES_MAX);
+	if (space != NULL)
+		text->len += fread(space, 1, FILE_BYTES_MAX, file);
+	bool whole = space != NULL && fgetc(file) == EOF && ferror(file) == 0;
+	fclose(file);
+	return whole;
+}
+
+static bool add_file(struct keys *keys, const char *path, struct buf *problem)
+{
+	struct buf text;
+	size_t problem_len = problem->len;
+
+	buf_printf(problem, "JWT_PUBLIC_KEYS is %s, which ", path);
+	buf_init(&text, FILE_BYTES_MAX);
+	bool added = read_file(&text, path);
+	if (!added)
+		buf_printf(problem, "cannot be read, or is longer than %d bytes", FILE_BYTES_MAX);
+	else
+		added = public_keys_read(buf_view(&text), keys->algorithm, PUBLIC_KEYS_STRICT, keys->items, &keys->count,
+		                         KEYS_MAX, problem);
+	buf_finish(&text);
+	if (added)
+		problem->len = problem_len;
+	return added;
+}
+
+/* The fetched set comes first: it is what the issuer uses now. */
+static bool add_public_keys(struct keys *keys, const struct config *config, struct str fetched, struct buf *problem)
+{
+	bool has_file = config->jwt_public_keys[0] != '\0', has_url = config->jwt_jwks_url[0] != '\0';
+	size_t problem_len = problem->len;
+
+	if (!has_file && !has_url) {
+		buf_printf(problem, "JWT_PUBLIC_KEYS is empty: JWT_ALGORITHM %s needs a file of public keys there, or "
+		                    "JWT_JWKS_URL", config->jwt_algorithm);
+		return false;
+	}
+	if (fetched.ptr != NULL) {
+		buf_lit(problem, "The set at JWT_JWKS_URL ");
+		if (!public_keys_read(fetched, keys->algorithm, PUBLIC_KEYS_TOLERANT, keys->items, &keys->count, KEYS_MAX,
+		                      problem))
+			return false;
+		problem->len = problem_len;
+	}
+	return !has_file || add_file(keys, config->jwt_public_keys, problem);
+}
+
+static bool fill(struct keys *keys, const struct config *config, struct str generated_secret, struct str fetched,
+                 struct buf *problem)
 {
 	keys->issuer = strdup(config->jwt_issuer);
 	keys->audience = strdup(config->jwt_audience);
@@ -92,11 +149,11 @@ static bool fill(struct keys *keys, const struct config *config, struct str gene
 	}
 	if (keys->algorithm->kind == KEY_SECRET)
 		return add_secrets(keys, config, generated_secret, problem);
-	buf_printf(problem, "JWT_ALGORITHM is %s: not built yet", config->jwt_algorithm);
-	return false;
+	return add_public_keys(keys, config, fetched, problem);
 }
 
-bool keys_load(struct keys **keys, const struct config *config, struct str generated_secret, struct buf *problem)
+static bool load(struct keys **keys, const struct config *config, struct str generated_secret, struct str fetched,
+                 struct buf *problem)
 {
 	struct keys *made = calloc(1, sizeof *made);
 
@@ -105,12 +162,22 @@ bool keys_load(struct keys **keys, const struct config *config, struct str gener
 		return false;
 	}
 	atomic_init(&made->references, 1);
-	if (!fill(made, config, generated_secret, problem)) {
+	if (!fill(made, config, generated_secret, fetched, problem)) {
 		keys_free(made);
 		return false;
 	}
 	*keys = made;
 	return true;
+}
+
+bool keys_load(struct keys **keys, const struct config *config, struct str generated_secret, struct buf *problem)
+{
+	return load(keys, config, generated_secret, STR_NONE, problem);
+}
+
+bool keys_load_fetched(struct keys **keys, const struct config *config, struct str jwks, struct buf *problem)
+{
+	return load(keys, config, STR_NONE, jwks, problem);
 }
 
 struct keys *keys_ref(struct keys *keys)

@@ -16,6 +16,10 @@ struct keys;
  * why, one line. The new set has one reference. */
 MUST_CHECK bool keys_load(struct keys **keys, const struct config *config, struct str generated_secret,
                           struct buf *problem);
+/* The same with the JWK Set that JWT_JWKS_URL answered with: its fitting keys, then those of the file. keys_load alone
+ * gives a set without them, which finds every token's key unknown until the first fetch. */
+MUST_CHECK bool keys_load_fetched(struct keys **keys, const struct config *config, struct str jwks,
+                                  struct buf *problem);
 struct keys *keys_ref(struct keys *keys);
 void keys_unref(struct keys *keys); /* the last one wipes and frees; NULL is fine */
 
