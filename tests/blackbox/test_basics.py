@@ -17,7 +17,7 @@ ALLOWED = {  # method sets of contract §2; HEAD comes with GET
     EVENTS + "{id}/calendar.ics": {"GET"}, EVENTS + "calendar.ics": {"GET"}, EVENTS + "changes": {"GET"},
     EVENTS + "stream": {"GET"}, "/api/v1/admin/events/": {"POST"}, "/api/v1/admin/events/{id}": {"PUT", "DELETE"},
     "/api/v1/admin/events/{id}/history": {"GET"}, "/api/v1/admin/audit": {"GET"},
-    "/api/v1/admin/events/import": {"POST"}, "/api/v1/admin/events/export": {"GET"},
+    "/api/v1/admin/events/import": {"GET", "POST"}, "/api/v1/admin/events/export": {"GET"},
     "/api/v1/admin/users/{id}": {"GET", "PUT"}, "/health": {"GET"}, "/health/live": {"GET"}, "/health/ready": {"GET"},
     "/info": {"GET"}, "/": {"GET"}, "/docs": {"GET"}, "/openapi.json": {"GET"}, "/metrics": {"GET"},
 }
