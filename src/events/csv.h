@@ -16,7 +16,9 @@ struct csv {
 };
 
 void csv_init(struct csv *csv, struct str text);
-/* The next row's fields (unquoted, in `arena` where quotes had to be taken away); blank lines are skipped. */
+/* The next row's fields (unquoted, in `arena` where doubled quotes had to be taken away); blank lines are skipped.
+ * CSV_MALFORMED: a quote where none may be or without its end, or too many fields; `line` says where, and the next call
+ * goes on behind that line. */
 MUST_CHECK enum csv_result csv_next(struct csv *csv, struct str fields[CSV_COLUMNS_MAX], size_t *count,
                                     struct arena *arena);
 /* A field, quoted where needed; cells that a spreadsheet would run as a formula stay what they are (exact round trip). */
