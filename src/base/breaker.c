@@ -7,7 +7,7 @@
 #include "base/random.h"
 
 void breaker_init(struct breaker *breaker, const char *peer, unsigned series, unsigned failures_max,
-                  unsigned backoff_ms, unsigned backoff_ms_max)
+		  unsigned backoff_ms, unsigned backoff_ms_max)
 {
 	CHECK(failures_max > 0 && backoff_ms > 0 && backoff_ms <= backoff_ms_max);
 	*breaker = (struct breaker){
@@ -58,13 +58,14 @@ static void trip(struct breaker *breaker)
 		LOG_INTEGER("pause_ms_max", breaker->backoff_now_ms),
 	};
 	if (first)
-		log_line(LOG_WARNING, "breaker", fields, ARRAY_LENGTH(fields), "%s failed %u times in a row: left alone for a while",
-		         breaker->peer, breaker->failures);
+		log_line(LOG_WARNING, "breaker", fields, ARRAY_LENGTH(fields),
+			 "%s is left alone for a while, calls that failed in a row: %u", breaker->peer,
+			 breaker->failures);
 	else
-		log_line(LOG_DEBUG, "breaker", fields, ARRAY_LENGTH(fields), "%s failed its probe: left alone for longer",
-		         breaker->peer);
+		log_line(LOG_DEBUG, "breaker", fields, ARRAY_LENGTH(fields),
+			 "%s failed its probe: left alone for longer", breaker->peer);
 	unsigned doubled = breaker->backoff_now_ms > breaker->backoff_ms_max / 2 ? breaker->backoff_ms_max
-	                                                                         : breaker->backoff_now_ms * 2;
+										 : breaker->backoff_now_ms * 2;
 	breaker->backoff_now_ms = doubled;
 }
 

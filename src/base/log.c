@@ -104,7 +104,8 @@ static void write_dropped(uint64_t lines)
 	struct logline line;
 	struct log_field field = LOG_INTEGER("dropped", lines);
 
-	logline_begin(&line, is_json(), clock_wall_us(), LOG_WARNING, "log", STR("lines dropped because the log was full"));
+	logline_begin(&line, is_json(), clock_wall_us(), LOG_WARNING, "log",
+		      STR("lines dropped because the log was full"));
 	logline_field(&line, &field);
 	logline_end(&line);
 	(void)write_patiently(line.bytes, line.len);
@@ -236,7 +237,7 @@ static void submit(const struct logline *line)
 }
 
 static void begin(struct logline *line, enum log_level level, const char *module, const struct log_field *fields,
-                  size_t field_count, const char *text_format, va_list arguments)
+		  size_t field_count, const char *text_format, va_list arguments)
 {
 	char message[MESSAGE_BYTES_MAX];
 	int length = vsnprintf(message, sizeof message, text_format, arguments);
@@ -250,7 +251,7 @@ static void begin(struct logline *line, enum log_level level, const char *module
 }
 
 void log_line(enum log_level level, const char *module, const struct log_field *fields, size_t field_count,
-              const char *text_format, ...)
+	      const char *text_format, ...)
 {
 	struct logline line;
 	va_list arguments;
@@ -265,7 +266,7 @@ void log_line(enum log_level level, const char *module, const struct log_field *
 }
 
 void log_error_with_stack(const char *module, const struct log_field *fields, size_t field_count,
-                          const char *text_format, ...)
+			  const char *text_format, ...)
 {
 	struct logline line;
 	va_list arguments;
@@ -345,7 +346,8 @@ void log_catch_crashes(void)
 	stack_t alternative = {.ss_sp = stack, .ss_size = sizeof stack};
 	(void)sigaltstack(&alternative, NULL);
 	for (size_t i = 0; i < ARRAY_LENGTH(crashes); i++) {
-		struct sigaction action = {.sa_sigaction = crash, .sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND};
+		struct sigaction action = {.sa_sigaction = crash,
+					   .sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND};
 		sigemptyset(&action.sa_mask);
 		(void)sigaction(crashes[i].number, &action, NULL);
 	}

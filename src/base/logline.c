@@ -163,7 +163,7 @@ static void put_clock(struct logline *line, int64_t second_of_day)
 }
 
 void logline_begin(struct logline *line, bool json, int64_t wall_us, enum log_level level, const char *module,
-                   struct str message)
+		   struct str message)
 {
 	const int64_t day_us = INT64_C(86400000000);
 
@@ -229,12 +229,8 @@ void logline_field(struct logline *line, const struct log_field *field)
 		else if (whole)
 			put_escaped(line, field->text, false);
 		break;
-	case LOG_FIELD_INTEGER:
-		whole = whole && put_integer(line, field->integer);
-		break;
-	case LOG_FIELD_REAL:
-		whole = whole && put_real(line, field->real);
-		break;
+	case LOG_FIELD_INTEGER: whole = whole && put_integer(line, field->integer); break;
+	case LOG_FIELD_REAL: whole = whole && put_real(line, field->real); break;
 	}
 	if (!whole) {
 		line->len = start;

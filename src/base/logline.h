@@ -13,13 +13,13 @@ enum { LOGLINE_BYTES_MAX = 8192, LOGLINE_FRAMES_MAX = 48 };
 struct logline {
 	size_t len;
 	bool json;
-	bool cut;   /* something was left out */
+	bool cut; /* something was left out */
 	char bytes[LOGLINE_BYTES_MAX];
 };
 
 /* `wall_us` is µs since 1970. */
 void logline_begin(struct logline *line, bool json, int64_t wall_us, enum log_level level, const char *module,
-                   struct str message);
+		   struct str message);
 void logline_field(struct logline *line, const struct log_field *field);
 /* Return addresses from backtrace(3), as "symbol+0x12" or "object+0x1234", in the member `stack`. */
 void logline_stack(struct logline *line, void *const *frames, int count);

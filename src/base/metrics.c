@@ -9,7 +9,7 @@
 
 /* Bounds of the histograms' buckets, in ns and as Prometheus prints them; the last bucket, +Inf, has none. */
 static const uint64_t bounds_ns[] = {
-	50000,    100000,   250000,    500000,    1000000,   2500000,    5000000,    10000000,   25000000,
+	50000,    100000,    250000,    500000,    1000000,    2500000,    5000000,    10000000,    25000000,
 	50000000, 100000000, 250000000, 500000000, 1000000000, 2500000000, 5000000000, 10000000000,
 };
 static const char *const bound_names[] = {
@@ -21,21 +21,21 @@ _Static_assert(ARRAY_LENGTH(bounds_ns) + 1 == ARRAY_LENGTH(bound_names), "one na
 
 /* Compile-time layout: where a metric's cells begin in a slab, and how many it has. A gauge has none there. */
 #define CELLS_OF(type, series) \
-	((type) == METRIC_COUNTER ? (series) : (type) == METRIC_HISTOGRAM ? (series) * HISTOGRAM_CELLS : 0)
+	((type) == METRIC_COUNTER ? (series) : (type) == METRIC_HISTOGRAM ? (series)*HISTOGRAM_CELLS : 0)
 enum layout {
 #define X(identifier, type, name, label, series, help) \
 	FIRST_##identifier, LAST_##identifier = FIRST_##identifier + CELLS_OF(type, series) - 1,
 	METRICS(X)
 #undef X
-	CELLS
+		CELLS
 };
 /* The same for series of any type: labels and gauges. */
 enum series_layout {
 #define X(identifier, type, name, label, series, help) \
-	SERIES_##identifier, SERIES_LAST_##identifier = SERIES_##identifier + (series) - 1,
+	SERIES_##identifier, SERIES_LAST_##identifier = SERIES_##identifier + (series)-1,
 	METRICS(X)
 #undef X
-	SERIES_ALL
+		SERIES_ALL
 };
 
 static const struct description {
@@ -119,7 +119,8 @@ static void add(struct slab *slab, unsigned cell, uint64_t amount)
 	if (slab == &shared_slab)
 		atomic_fetch_add_explicit(place, amount, memory_order_relaxed);
 	else
-		atomic_store_explicit(place, atomic_load_explicit(place, memory_order_relaxed) + amount, memory_order_relaxed);
+		atomic_store_explicit(place, atomic_load_explicit(place, memory_order_relaxed) + amount,
+				      memory_order_relaxed);
 }
 
 void metrics_label(enum metric metric, unsigned series, const char *name)
@@ -178,8 +179,7 @@ int64_t metrics_value(enum metric metric, unsigned series)
 
 	CHECK(series < description->series);
 	switch (description->type) {
-	case METRIC_COUNTER:
-		return (int64_t)sum(description->first_cell + series);
+	case METRIC_COUNTER: return (int64_t)sum(description->first_cell + series);
 	case METRIC_GAUGE:
 		return atomic_load_explicit(&gauges[description->first_series + series], memory_order_relaxed);
 	case METRIC_HISTOGRAM:
@@ -205,7 +205,7 @@ static void print_escaped(struct buf *out, const char *text)
 
 /* name_suffix{label="value",le="bound"} and a space. */
 static void print_name(struct buf *out, const struct description *description, unsigned series, const char *suffix,
-                       const char *bound)
+		       const char *bound)
 {
 	buf_printf(out, "%s%s", description->name, suffix);
 	if (description->label != NULL || bound != NULL)
@@ -261,8 +261,8 @@ static void print_metric(struct buf *out, enum metric metric)
 		if (!is_shown(description, metric, series))
 			continue;
 		if (!headed)
-			buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", description->name, description->help, description->name,
-			           types[description->type]);
+			buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", description->name, description->help,
+				   description->name, types[description->type]);
 		headed = true;
 		if (description->type == METRIC_HISTOGRAM) {
 			print_histogram(out, description, series);

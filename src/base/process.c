@@ -49,9 +49,9 @@ static void print_times(struct buf *out)
 	/* The name in field 2 may hold anything, so count from its closing parenthesis. */
 	const char *rest = strrchr(text, ')');
 	if (rest == NULL || sscanf(rest + 1,
-	                           " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64
-	                           " %*d %*d %*d %*d %*d %*d %" SCNu64,
-	                           &user, &system, &start) != 3)
+				   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64
+				   " %*d %*d %*d %*d %*d %*d %" SCNu64,
+				   &user, &system, &start) != 3)
 		return;
 	head(out, "process_cpu_seconds_total", "counter", "User and system CPU time in seconds.");
 	buf_printf(out, "process_cpu_seconds_total %.2f\n", (double)(user + system) / ticks_per_s);

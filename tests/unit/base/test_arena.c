@@ -101,8 +101,8 @@ static void texts_are_copied_and_ended(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pieces_are_aligned_and_apart), cmocka_unit_test(bound_is_kept_and_remembered),
-		cmocka_unit_test(monstrous_sizes_are_refused),  cmocka_unit_test(given_memory_is_used_first),
+		cmocka_unit_test(pieces_are_aligned_and_apart),  cmocka_unit_test(bound_is_kept_and_remembered),
+		cmocka_unit_test(monstrous_sizes_are_refused),   cmocka_unit_test(given_memory_is_used_first),
 		cmocka_unit_test(calloc_zeroes_recycled_memory), cmocka_unit_test(texts_are_copied_and_ended),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,7 @@ static void members_of_a_json_line(void **state)
 {
 	static struct logline line;
 	struct log_field fields[] = {LOG_TEXT("path", STR("/a\"b\\")), LOG_INTEGER("status", INT64_MIN),
-	                             LOG_REAL("seconds", 0.25), LOG_REAL("ratio", NAN), LOG_TEXT("user", STR_NONE)};
+				     LOG_REAL("seconds", 0.25), LOG_REAL("ratio", NAN), LOG_TEXT("user", STR_NONE)};
 
 	(void)state;
 	logline_begin(&line, true, noon_us, LOG_WARNING, "http", STR("hello\tworld"));
@@ -57,12 +57,9 @@ static void dates_of_leap_years(void **state)
 	static const struct {
 		int64_t s;
 		const char *text;
-	} cases[] = {{0, "1970-01-01T00:00:00.000000Z"},
-	             {951782399, "2000-02-28T23:59:59.000000Z"},
-	             {951782400, "2000-02-29T00:00:00.000000Z"},
-	             {951868800, "2000-03-01T00:00:00.000000Z"},
-	             {1709251199, "2024-02-29T23:59:59.000000Z"},
-	             {4107542400, "2100-03-01T00:00:00.000000Z"}};
+	} cases[] = {{0, "1970-01-01T00:00:00.000000Z"},          {951782399, "2000-02-28T23:59:59.000000Z"},
+		     {951782400, "2000-02-29T00:00:00.000000Z"},  {951868800, "2000-03-01T00:00:00.000000Z"},
+		     {1709251199, "2024-02-29T23:59:59.000000Z"}, {4107542400, "2100-03-01T00:00:00.000000Z"}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
@@ -89,8 +86,8 @@ static void a_text_line_has_columns_and_no_controls(void **state)
 
 static void any_bytes_become_valid_utf8(void **state)
 {
-	static const char *const bad[] = {"\xff", "\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\x80",
-	                                  "\xf0\x80\x80\x80"};
+	static const char *const bad[] = {"\xff",     "\xc3", "\xc0\x80",        "\xed\xa0\x80", "\xf4\x90\x80\x80",
+					  "\xe2\x82", "\x80", "\xf0\x80\x80\x80"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
@@ -115,19 +112,22 @@ static void long_lines_are_cut_and_stay_json(void **state)
 		size_t width = strlen(patterns[p]);
 		for (size_t i = 0; i < sizeof text; i++)
 			text[i] = patterns[p][i % width];
-		for (size_t length = 0; length < sizeof text; length += length < 1000 || length > 7900 ? width : 50 * width) {
+		for (size_t length = 0; length < sizeof text;
+		     length += length < 1000 || length > 7900 ? width : 50 * width) {
 			static struct logline line;
-			struct log_field fields[] = {LOG_TEXT("a", ((struct str){text, length})), LOG_INTEGER("b", 123456789),
-			                             LOG_TEXT("c", STR("end")), LOG_REAL("d", 0.125)};
+			struct log_field fields[] = {LOG_TEXT("a", ((struct str){text, length})),
+						     LOG_INTEGER("b", 123456789), LOG_TEXT("c", STR("end")),
+						     LOG_REAL("d", 0.125)};
 			logline_begin(&line, true, noon_us, LOG_INFO, "http", STR("message"));
 			for (size_t i = 0; i < ARRAY_LENGTH(fields); i++)
 				logline_field(&line, &fields[i]);
 			void *frames[2] = {text, text};
 			logline_stack(&line, frames, 2);
 			json_t *root = parsed(&line);
-			assert_true(json_is_true(json_object_get(root, "cut")) == (json_object_size(root) < 9 ||
-			            json_string_length(json_object_get(root, "a")) < length / width ||
-			            json_array_size(json_object_get(root, "stack")) < 2));
+			assert_true(json_is_true(json_object_get(root, "cut")) ==
+				    (json_object_size(root) < 9 ||
+				     json_string_length(json_object_get(root, "a")) < length / width ||
+				     json_array_size(json_object_get(root, "stack")) < 2));
 			json_decref(root);
 		}
 	}

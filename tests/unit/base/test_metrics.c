@@ -118,8 +118,8 @@ static void check_sample(const char *line)
 	char name[128], labels[256] = "", number[64], rest;
 
 	int fields = strchr(line, '{') != NULL
-	                     ? sscanf(line, "%127[a-z_]{%255[^}]} %63[0-9.e+-]%c", name, labels, number, &rest) - 1
-	                     : sscanf(line, "%127[a-z_] %63[0-9.e+-]%c", name, number, &rest);
+			     ? sscanf(line, "%127[a-z_]{%255[^}]} %63[0-9.e+-]%c", name, labels, number, &rest) - 1
+			     : sscanf(line, "%127[a-z_] %63[0-9.e+-]%c", name, number, &rest);
 	if (fields != 2)
 		fail_msg("not a sample: %s", line);
 }
@@ -175,12 +175,9 @@ static void the_process_tells_of_itself(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_is_lost_between_threads),
-		cmocka_unit_test(many_short_threads_cost_no_memory),
-		cmocka_unit_test(gauges_are_set_and_added_to),
-		cmocka_unit_test(buckets_hold_their_upper_bound),
-		cmocka_unit_test(only_series_in_use_are_printed),
-		cmocka_unit_test(the_text_keeps_the_format),
+		cmocka_unit_test(nothing_is_lost_between_threads), cmocka_unit_test(many_short_threads_cost_no_memory),
+		cmocka_unit_test(gauges_are_set_and_added_to),     cmocka_unit_test(buckets_hold_their_upper_bound),
+		cmocka_unit_test(only_series_in_use_are_printed),  cmocka_unit_test(the_text_keeps_the_format),
 		cmocka_unit_test(the_process_tells_of_itself),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

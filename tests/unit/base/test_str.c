@@ -45,8 +45,8 @@ static void cutting_gives_every_part_once(void **state)
 
 static void numbers(void **state)
 {
-	static const char *const bad[] = {"", "-", "+1", " 1", "1 ", "1a", "0x1", "18446744073709551616",
-	                                  "99999999999999999999999"};
+	static const char *const bad[] = {
+		"", "-", "+1", " 1", "1 ", "1a", "0x1", "18446744073709551616", "99999999999999999999999"};
 	uint64_t value = 7;
 	int64_t number = 7;
 
