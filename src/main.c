@@ -1,7 +1,7 @@
-#include <stdio.h>
+/* The program: everything begins with the command line. */
+#include "cli/cli.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
-	puts("evently 0.1.0");
-	return 0;
+	return cli_main(argc, argv);
 }

@@ -5,14 +5,10 @@
 
 enum { SHOWN_BYTES_MAX = 100, NAME_COLUMN = 28, VALUE_COLUMN = 34, HELP_WIDTH = 79, HELP_INDENT = 6 };
 
-void setting_shown(struct buf *out, const struct setting *setting, const char *text)
+static void print_escaped(struct buf *out, const char *text)
 {
-	if (setting->secret) {
-		buf_str(out, text[0] == '\0' ? STR("not set") : STR("********"));
-		return;
-	}
-	buf_char(out, '"');
 	size_t shown = 0;
+
 	for (; text[shown] != '\0' && shown < SHOWN_BYTES_MAX; shown++) {
 		unsigned char c = (unsigned char)text[shown];
 		if (c < ' ' || c == 0x7f)
@@ -22,7 +18,19 @@ void setting_shown(struct buf *out, const struct setting *setting, const char *t
 		else
 			buf_char(out, (char)c);
 	}
-	buf_str(out, text[shown] == '\0' ? STR("\"") : STR("…\""));
+	if (text[shown] != '\0')
+		buf_lit(out, "…");
+}
+
+void setting_shown(struct buf *out, const struct setting *setting, const char *text)
+{
+	if (setting->secret) {
+		buf_str(out, text[0] == '\0' ? STR("not set") : STR("********"));
+		return;
+	}
+	buf_char(out, '"');
+	print_escaped(out, text);
+	buf_char(out, '"');
 }
 
 void setting_allowed(struct buf *out, const struct setting *setting)
@@ -81,10 +89,10 @@ void config_print(struct buf *out, const struct config *config)
 		const char *text = config_text(config, (enum setting_index)i);
 		if (text[0] == '\0')
 			buf_lit(out, "-");
-		else if (settings[i].secret || settings[i].type == SETTING_TEXT)
+		else if (settings[i].secret)
 			setting_shown(out, &settings[i], text);
 		else
-			buf_str(out, str_from(text));
+			print_escaped(out, text);
 		pad_to(out, line_start, NAME_COLUMN + VALUE_COLUMN);
 		print_source(out, &settings[i], config_source(config, (enum setting_index)i));
 		buf_char(out, '\n');

@@ -1,0 +1,112 @@
+/* evently check: each part that the service needs is tried, and a line says how it is. */
+#include "cli/command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "auth/keys.h"
+#include "cli/probe.h"
+
+enum { TIMEOUT_S = 10 };
+
+static void say(bool ok, const char *what, const char *text, struct str more)
+{
+	printf("%-6s%-10s%s%.*s\n", ok ? "ok" : "FAIL", what, text, STR_ARG(more));
+}
+
+static bool check_keys(const struct config *config)
+{
+	struct keys *keys = NULL;
+	struct buf problem;
+
+	buf_init(&problem, 4096);
+	bool ok = cli_load_keys(config, &keys, &problem);
+	if (ok)
+		say(true, "tokens", config->jwt_algorithm, STR(""));
+	else
+		say(false, "tokens", "", buf_view(&problem));
+	keys_unref(keys);
+	buf_finish(&problem);
+	return ok;
+}
+
+static bool check_readable(const char *name, const char *path)
+{
+	char text[512];
+
+	if (path[0] == '\0')
+		return true;
+	bool ok = access(path, R_OK) == 0;
+	snprintf(text, sizeof text, "%s %s%s%s", name, path, ok ? "" : ": ", ok ? "" : strerror(errno));
+	say(ok, "file", text, STR(""));
+	return ok;
+}
+
+static bool check_schema(const struct config *config, const struct database *database)
+{
+	enum store_result result = store_schema_check(database->session);
+	bool is_new = !store_is_shared(database->store) && result == STORE_SCHEMA;
+	const char *remedy = database_remedy(config, result);
+	char text[1024];
+
+	if (result == STORE_OK) {
+		say(true, "database", store_kind(database->store), STR(", schema up to date"));
+		return true;
+	}
+	const char *problem = store_session_problem(database->session);
+	bool told = remedy[0] == '\0' || strstr(problem, "evently migrate") != NULL;
+	snprintf(text, sizeof text, "%s: %s%s%s%s", store_kind(database->store), problem, told ? "" : " — ",
+	         told ? "" : remedy, is_new ? " (serve, demo and import do it by themselves)" : "");
+	say(is_new, "database", text, STR(""));
+	return is_new;
+}
+
+static bool check_database(const struct config *config)
+{
+	struct database database;
+
+	/* What stands in the way was printed on standard error. */
+	if (!database_open(&database, config, DATABASE_LOOK, TIMEOUT_S)) {
+		say(false, "database", "cannot be opened", STR(""));
+		return false;
+	}
+	bool ok = check_schema(config, &database);
+	database_close(&database);
+	return ok;
+}
+
+static int check_running(const struct config *config, const char *path)
+{
+	struct buf body, problem;
+	long status = 0;
+
+	buf_init(&body, 4096);
+	buf_init(&problem, 4096);
+	int exit_code = CLI_OK;
+	if (!probe(config, path, &status, &body, &problem))
+		exit_code = cli_fail("%.*s", STR_ARG(buf_view(&problem)));
+	else if (status != 200)
+		exit_code = cli_fail("%s answered %ld: %.*s", path, status, STR_ARG(buf_view(&body)));
+	buf_finish(&body);
+	buf_finish(&problem);
+	return exit_code;
+}
+
+int command_check(struct cli *cli)
+{
+	const struct config *config = cli->config;
+
+	if (cli_flag(cli, "--live") && cli_flag(cli, "--ready"))
+		return cli_misuse(cli->command, "--live and --ready are two questions: ask one of them");
+	if (cli_flag(cli, "--live") || cli_flag(cli, "--ready"))
+		return check_running(config, cli_flag(cli, "--live") ? "/health/live" : "/health/ready");
+	say(true, "settings", "every value is allowed", STR(""));
+	bool ok = check_keys(config);
+	ok &= check_readable("TLS_CERTIFICATE_FILE", config->tls_certificate_file);
+	ok &= check_readable("TLS_KEY_FILE", config->tls_key_file);
+	ok &= check_readable("DB_CA_FILE", config->db_ca_file);
+	ok &= check_readable("REDIS_CA_FILE", config->redis_ca_file);
+	ok &= check_database(config);
+	return ok ? CLI_OK : CLI_FAILED;
+}

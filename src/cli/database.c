@@ -1,0 +1,99 @@
+/* Opening the store for a command, and saying what is wrong with it in the user's words. */
+#include "cli/command.h"
+
+#include "base/clock.h"
+
+const char *database_remedy(const struct config *config, enum store_result result)
+{
+	bool postgres = config_uses_postgres(config);
+
+	switch (result) {
+	case STORE_UNAVAILABLE:
+		return postgres ? "is PostgreSQL running, and are DB_HOST and DB_PORT (or DATABASE_URL) right?"
+		                : "is DATA_DIR right, and may this user write there?";
+	case STORE_DEADLINE: return "the database is slow or away: try again";
+	case STORE_FULL: return "make room on the database's disk";
+	case STORE_OUT_OF_MEMORY: return "more memory is needed";
+	case STORE_SCHEMA: return "run: evently migrate upgrade";
+	case STORE_DENIED:
+		return postgres ? "look at DB_USER and DB_PASSWORD (or DATABASE_URL), and at that user's rights"
+		                : "look at the owner and the mode of DATA_DIR";
+	case STORE_IN_USE:
+		return postgres ? "another process is at it: try again"
+		                : "stop the service that uses this DATA_DIR first, or use its HTTP interface";
+	default: return "";
+	}
+}
+
+static int say(const struct config *config, const char *doing, enum store_result result, struct str problem)
+{
+	const char *remedy = database_remedy(config, result);
+
+	/* The store's own sentence may hold the remedy already. */
+	bool told = remedy[0] == '\0' || memmem(problem.ptr, problem.len, "evently migrate", 15) != NULL;
+	return cli_fail("%s: %.*s%s%s", doing, STR_ARG(problem), told ? "" : " — ", told ? "" : remedy);
+}
+
+int database_fail(const struct database *database, const struct config *config, const char *doing,
+                  enum store_result result)
+{
+	struct str problem = str_from(store_session_problem(database->session));
+
+	return say(config, doing, result, problem.len > 0 ? problem : str_from(store_result_name(result)));
+}
+
+/* A new embedded store is set up on the way, as `evently serve` does. */
+static enum store_result prepare(struct database *database, enum database_use use)
+{
+	struct buf report;
+
+	if (use == DATABASE_LOOK || use == DATABASE_MIGRATE)
+		return STORE_OK;
+	if (use == DATABASE_WRITE && !store_is_shared(database->store)) {
+		buf_init(&report, CLI_OUTPUT_BYTES_MAX);
+		enum store_result result = store_migrate_up(database->session, 0, &report);
+		buf_finish(&report);
+		if (result != STORE_OK)
+			return result;
+	}
+	return store_schema_check(database->session);
+}
+
+bool database_open(struct database *database, const struct config *config, enum database_use use, int seconds)
+{
+	bool exclusive = use == DATABASE_WRITE || use == DATABASE_MIGRATE;
+	struct buf problem;
+
+	*database = (struct database){0};
+	buf_init(&problem, 4096);
+	enum store_result result = store_open(&database->store, config, exclusive, &problem);
+	if (result != STORE_OK) {
+		say(config, "cannot open the database", result, buf_view(&problem));
+		goto fail;
+	}
+	database->session = store_session_open(database->store);
+	if (database->session == NULL) {
+		cli_fail("out of memory");
+		goto fail;
+	}
+	store_session_deadline(database->session, clock_monotonic_ns() + (uint64_t)seconds * CLOCK_SECOND);
+	result = prepare(database, use);
+	if (result != STORE_OK) {
+		database_fail(database, config, "cannot use the database", result);
+		goto fail;
+	}
+	buf_finish(&problem);
+	return true;
+fail:
+	buf_finish(&problem);
+	database_close(database);
+	return false;
+}
+
+void database_close(struct database *database)
+{
+	if (database->session != NULL)
+		store_session_close(database->session);
+	store_close(database->store);
+	*database = (struct database){0};
+}
