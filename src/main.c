@@ -1,4 +1,4 @@
-/* The program: everything begins with the command line. */
+/* evently: the events service. The command line is in cli/, `serve` in serve.c: begin to read there. */
 #include "cli/cli.h"
 
 int main(int argc, char **argv)

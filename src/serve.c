@@ -1,10 +1,341 @@
+/* `evently serve`: puts the parts together, waits for signals, takes them apart again. Wiring only: read it as the table
+ * of contents. Data flows  http → api → cache → lanes → store  and  change log → follower → caches, hub. Main thread. */
 #include "cli/cli.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "api/routes.h"
+#include "api/service.h"
+#include "api/transfer.h"
+#include "auth/secret.h"
+#include "base/clock.h"
+#include "feed/warm.h"
+#include "version.h"
+
+enum {
+	LISTS_SHARE = 4,             /* a quarter of the cache is for lists */
+	HUB_RING_BYTES = 16 << 20,
+	QUERY_THREADS = 2,
+	QUERY_QUEUE_MAX = 4096,
+	BULK_QUEUE_MAX = 16,
+	PROBLEM_BYTES_MAX = 4096,
+	GENERATED_TOKEN_MINUTES = 24 * 60,
+};
+
+struct parts {
+	struct service service;
+	struct service metrics_service; /* of METRICS_PORT */
+	struct freshness freshness;
+	struct server *metrics_server;
+	struct keys *keys;
+	struct secret secret;
+};
+
+static int fail(const struct buf *problem)
+{
+	fprintf(stderr, "evently: %.*s\n", STR_ARG(buf_view(problem)));
+	return 1;
+}
+
+/* ---- starting ---- */
+
+static enum log_level level_of(const struct config *config)
+{
+	static const char *const names[] = {"debug", "info", "warning", "error"};
+	unsigned level = 0;
+
+	while (level < LOG_ERROR && strcmp(names[level], config->log_level) != 0)
+		level++;
+	return (enum log_level)level;
+}
+
+/* The embedded store needs no operator: its schema is brought up to date at start. */
+static bool prepare_store(struct parts *parts, struct buf *problem)
+{
+	struct service *service = &parts->service;
+
+	if (store_open(&service->store, service->config, true, problem) != STORE_OK)
+		return false;
+	if (store_is_shared(service->store))
+		return true;
+	struct store_session *session = store_session_open(service->store);
+	if (session == NULL) {
+		buf_lit(problem, "not enough memory to open the store");
+		return false;
+	}
+	struct buf report;
+	buf_init(&report, PROBLEM_BYTES_MAX);
+	store_session_deadline(session, clock_monotonic_ns() + 600 * CLOCK_SECOND);
+	enum store_result result = store_migrate_up(session, 0, &report);
+	if (result != STORE_OK)
+		buf_str(problem, str_from(store_session_problem(session)));
+	buf_finish(&report);
+	store_session_close(session);
+	return result == STORE_OK;
+}
+
+static bool prepare_keys(struct parts *parts, struct buf *problem)
+{
+	const struct config *config = parts->service.config;
+	bool generated = secret_is_generated(config);
+
+	if (generated && !secret_load_or_create(&parts->secret, config->data_dir, problem))
+		return false;
+	if (!keys_load(&parts->keys, config, generated ? secret_view(&parts->secret) : STR_NONE, problem))
+		return false;
+	parts->service.authenticator = authenticator_create(parts->keys);
+	if (parts->service.authenticator == NULL)
+		buf_lit(problem, "not enough memory for the token tables");
+	return parts->service.authenticator != NULL;
+}
+
+static bool prepare_caches(struct parts *parts)
+{
+	struct service *service = &parts->service;
+	const struct config *config = service->config;
+	size_t bytes = (size_t)config->cache_bytes_max;
+
+	service->freshness = &parts->freshness;
+	service->local = local_create(bytes - bytes / LISTS_SHARE, (uint64_t)config->cache_ttl_event_details_s * CLOCK_SECOND);
+	service->lists = lists_create(bytes / LISTS_SHARE, (uint64_t)config->cache_ttl_events_s * CLOCK_SECOND);
+	service->hub = hub_start(HUB_RING_BYTES);
+	service->transfer = transfer_create();
+	return service->local != NULL && service->lists != NULL && service->hub != NULL && service->transfer != NULL;
+}
+
+/* The database was heard of for the first time. Follower's thread. */
+static void on_first_contact(void *context, struct store_session *session)
+{
+	struct service *service = context;
+
+	warm_caches(session, service->local, service->lists);
+	atomic_store(&service->ready, true);
+	log_info("serve", "ready: %s answers, caches are warm", store_kind(service->store));
+}
+
+static bool start_lanes(struct parts *parts)
+{
+	struct service *service = &parts->service;
+	struct follower_options options = {
+		.store = service->store, .freshness = service->freshness, .local = service->local, .lists = service->lists,
+		.hub = service->hub, .authenticator = service->authenticator, .lease_ms = (int)service->config->lease_ms,
+		.first_contact = on_first_contact, .context = service};
+
+	service->queries = task_lane_start(service->store, LANE_LIST, QUERY_THREADS, QUERY_QUEUE_MAX);
+	service->bulk = task_lane_start(service->store, LANE_BULK, 1, BULK_QUEUE_MAX);
+	service->lookups = lookup_start(service->store, service->local);
+	if (service->queries == NULL || service->bulk == NULL || service->lookups == NULL)
+		return false;
+	hub_set_lane(service->hub, service->queries);
+	service->list_lane = list_lane_start(service->queries, service->lists);
+	service->follower = follower_start(&options);
+	if (service->list_lane == NULL || service->follower == NULL)
+		return false;
+	service->writes = write_lane_start(service->store, service->follower);
+	return service->writes != NULL;
+}
+
+static void metrics_only(struct request *request)
+{
+	routes_begin(request);
+	if (request->route != NULL && request->route->id != ROUTE_METRICS)
+		answer_problem(request, PROBLEM_NOT_FOUND, "This port serves /metrics only.");
+}
+
+static bool start_servers(struct parts *parts, struct buf *problem)
+{
+	struct service *service = &parts->service;
+	struct server_options options = {.config = service->config, .port = (unsigned)service->config->port, .service = service,
+	                                 .begin = routes_begin, .finished = routes_finished};
+
+	if (service->config->metrics_port != 0) {
+		parts->metrics_service = *service;
+		parts->metrics_service.is_metrics_port = true;
+		struct server_options metrics = {.config = service->config, .port = (unsigned)service->config->metrics_port, .threads = 1,
+		                                 .service = &parts->metrics_service, .begin = metrics_only,
+		                                 .finished = routes_finished};
+		if (!server_start(&parts->metrics_server, &metrics, problem))
+			return false;
+	}
+	return server_start(&service->server, &options, problem);
+}
+
+static bool start(struct parts *parts, struct buf *problem)
+{
+	if (!prepare_store(parts, problem) || !prepare_keys(parts, problem))
+		return false;
+	if (!prepare_caches(parts) || !start_lanes(parts)) {
+		buf_lit(problem, "not enough memory or threads to start");
+		return false;
+	}
+	return start_servers(parts, problem);
+}
+
+/* ---- saying so ---- */
+
+static void announce(struct parts *parts)
+{
+	struct service *service = &parts->service;
+	unsigned port = server_port(service->server);
+	const char *host = service->config->host;
+	const char *shown = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0 ? "127.0.0.1" : host;
+	struct log_field fields[] = {LOG_TEXT("host", str_from(host)), LOG_INTEGER("port", port),
+	                             LOG_TEXT("store", str_from(store_kind(service->store))),
+	                             LOG_TEXT("version", STR(EVENTLY_VERSION))};
+
+	log_line(LOG_INFO, "http", fields, ARRAY_LENGTH(fields), "listening");
+	printf("docs     http://%s:%u/docs\n", shown, port);
+	printf("events   http://%s:%u/api/v1/events/\n", shown, port);
+	printf("health   http://%s:%u/health\n", shown, port);
+	printf("metrics  http://%s:%u/metrics\n", shown, parts->metrics_server != NULL ? server_port(parts->metrics_server) : port);
+	if (secret_is_generated(service->config)) {
+		struct buf token;
+		buf_init(&token, TOKEN_BYTES_MAX);
+		if (token_mint(&token, parts->keys, 1, STR("admin@localhost"), ROLE_ADMIN, clock_wall_us() / 1000000, GENERATED_TOKEN_MINUTES))
+			printf("token    %.*s\n         (admin, for a day; more: evently token --help)\n", STR_ARG(buf_view(&token)));
+		buf_finish(&token);
+	}
+	fflush(stdout);
+}
+
+/* Ten thousand connections need as many descriptors: take what the system allows. */
+static void raise_descriptor_limit(const struct config *config)
+{
+	struct rlimit limit;
+	rlim_t wanted = (rlim_t)config->connections_max + 256;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+		return;
+	limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < wanted)
+		log_warning("serve", "only %llu file descriptors are allowed: CONNECTIONS_MAX=%lld cannot be reached (ulimit -n)",
+		            (unsigned long long)limit.rlim_cur, (long long)config->connections_max);
+}
+
+/* ---- running ---- */
+
+static void reload(struct parts *parts)
+{
+	struct service *service = &parts->service;
+	struct config *fresh;
+	struct buf problem, warnings;
+	struct keys *keys;
+
+	buf_init(&problem, PROBLEM_BYTES_MAX);
+	buf_init(&warnings, PROBLEM_BYTES_MAX);
+	bool loaded = config_load(&fresh, &problem, &warnings);
+	struct str generated = secret_is_generated(service->config) ? secret_view(&parts->secret) : STR_NONE;
+	if (loaded && keys_load(&keys, fresh, generated, &problem)) {
+		authenticator_set_keys(service->authenticator, keys);
+		keys_unref(keys);
+		log_set_level(level_of(fresh));
+		atomic_store(&service->access_log, strcmp(fresh->access_log, "on") == 0);
+		if (!server_set_cors(service->server, fresh->cors_origins))
+			buf_lit(&problem, "not enough memory");
+	}
+	if (problem.len > 0)
+		log_error("serve", "reload: %.*s; what was set before stays", STR_ARG(buf_view(&problem)));
+	else
+		log_info("serve", "reloaded: keys, CORS_ORIGINS, LOG_LEVEL, ACCESS_LOG");
+	if (loaded)
+		config_free(fresh);
+	buf_finish(&problem);
+	buf_finish(&warnings);
+}
+
+static void wait_for_end(struct parts *parts, const sigset_t *signals)
+{
+	for (;;) {
+		int signal_number;
+		if (sigwait(signals, &signal_number) != 0)
+			continue;
+		if (signal_number != SIGHUP) {
+			log_info("serve", "%s: no new connections, open requests get %lld s", strsignal(signal_number),
+			         (long long)parts->service.config->drain_timeout_s);
+			return;
+		}
+		reload(parts);
+	}
+}
+
+/* ---- stopping: from the outside in, so that whoever waits is answered ---- */
+
+static void stop(struct parts *parts)
+{
+	struct service *service = &parts->service;
+
+	if (service->server != NULL) {
+		server_drain(service->server);
+		hub_close(service->hub);
+		bool answered = server_wait_drained(service->server, (int)service->config->drain_timeout_s * 1000);
+		if (!answered)
+			log_warning("serve", "some requests were not answered in time");
+	} else if (service->hub != NULL) {
+		hub_close(service->hub);
+	}
+	atomic_store(&service->stopping, true);
+	lookup_stop(service->lookups);
+	task_lane_stop(service->queries);
+	list_lane_stop(service->list_lane);
+	task_lane_stop(service->bulk);
+	write_lane_stop(service->writes);
+	if (service->server != NULL)
+		server_stop(service->server);
+	if (parts->metrics_server != NULL)
+		server_stop(parts->metrics_server);
+	follower_stop(service->follower);
+	hub_stop(service->hub);
+	transfer_destroy(service->transfer);
+	lists_destroy(service->lists);
+	local_destroy(service->local);
+	authenticator_destroy(service->authenticator);
+	keys_unref(parts->keys);
+	secret_wipe(&parts->secret);
+	store_close(service->store);
+}
 
 int serve_main(const struct config *config)
 {
-	(void)config;
-	fputs("evently: this build cannot serve yet\n", stderr);
-	return 1;
+	struct parts parts = {.service = {.config = config}};
+	struct buf problem;
+	sigset_t signals;
+
+	/* Blocked before the first thread: every thread inherits it, and only sigwait takes them. */
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	if (!log_start(level_of(config), strcmp(config->log_format, "json") == 0)) {
+		fprintf(stderr, "evently: cannot start the log's thread\n");
+		return 1;
+	}
+	log_catch_crashes();
+	service_label_metrics();
+	raise_descriptor_limit(config);
+	if (geteuid() == 0)
+		log_warning("serve", "running as root is not needed; run as a user of its own");
+	atomic_store(&parts.service.access_log, strcmp(config->access_log, "on") == 0);
+	parts.service.started_ns = clock_monotonic_ns();
+	buf_init(&problem, PROBLEM_BYTES_MAX);
+	bool started = start(&parts, &problem);
+	if (started) {
+		announce(&parts);
+		wait_for_end(&parts, &signals);
+	}
+	stop(&parts);
+	log_info("serve", "stopped");
+	log_stop();
+	int exit_code = started ? 0 : fail(&problem);
+	buf_finish(&problem);
+	return exit_code;
 }

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "auth/authenticator.h"
+#include "base/log.h"
 #include "cache/freshness.h"
 #include "cache/lists.h"
 #include "cache/local.h"
@@ -12,6 +13,7 @@
 #include "feed/follower.h"
 #include "feed/hub.h"
 #include "http/server.h"
+#include "lanes/list.h"
 #include "lanes/lookup.h"
 #include "lanes/task.h"
 #include "lanes/write.h"
@@ -25,6 +27,7 @@ struct service {
 	struct local_cache *local;
 	struct list_cache *lists;
 	struct lookup_lane *lookups;
+	struct list_lane *list_lane;
 	struct task_lane *queries; /* lists, changes, history: short reads */
 	struct task_lane *bulk;    /* import, export: long work, one thread */
 	struct write_lane *writes;
@@ -32,7 +35,12 @@ struct service {
 	struct hub *hub;
 	struct server *server;
 	atomic_bool ready;         /* warmed: /health/ready says so */
-	uint64_t started_ns;
+	atomic_bool access_log;    /* ACCESS_LOG=on */
+	atomic_bool stopping;
+	const char *(*redis_state)(void *context); /* for /health; NULL without Redis */
+	void *redis_context;
+	struct transfer *transfer; /* the import that runs or ran last; api/transfer.c */
+	bool is_metrics_port;      /* this is the service of METRICS_PORT */
 };
 
 /* The service of a request. */
@@ -41,7 +49,22 @@ static inline struct service *service_of(const struct request *request)
 	return request->service;
 }
 
+/* Series of METRIC_CACHE. */
+enum { CACHE_LOCAL_HIT, CACHE_LOCAL_MISS, CACHE_LIST_HIT, CACHE_LIST_MISS, CACHE_STALE };
+
 /* The statuses that the request's principal may see. */
 unsigned service_visible(const struct request *request);
+/* Answers for a store call that did not succeed. */
+void service_answer_failure(struct request *request, enum store_result result);
+/* A line with the request's ids and this thread's stack. */
+void service_log_failure(const struct request *request, const char *what);
+/* The series of METRIC_RESPONSES of a status code. */
+unsigned service_status_series(unsigned status);
+void service_label_metrics(void);
+/* The database is away: its breaker is not closed, and no lease is held. Then what the cache has is answered, marked. */
+static inline bool service_database_away(struct service *service)
+{
+	return store_breaker_state(service->store) != BREAKER_CLOSED;
+}
 
 #endif

@@ -15,6 +15,7 @@
 
 struct MHD_Connection;
 struct request;
+struct route;
 struct server;
 
 enum method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT, METHOD_DELETE, METHOD_OPTIONS, METHOD_OTHER };
@@ -73,6 +74,7 @@ struct request {
 	unsigned header_repeated; /* bit per enum header: came more than once */
 	struct buf body;
 	size_t body_bytes_max;    /* set by the route; the body beyond is dropped, the answer 413 */
+	size_t body_bytes;        /* received */
 	bool body_too_large;
 
 	/* who and what it is for */
@@ -88,6 +90,9 @@ struct request {
 	uint64_t deadline_ns;      /* monotonic; everything done for the request ends by it */
 
 	/* how it goes on */
+	void (*body_sink)(struct request *request, struct str bytes); /* takes the body as it comes, instead of `body` */
+	void (*cleanup)(struct request *request); /* before the request's memory goes; may be NULL */
+	void *job;                 /* the handler's, in the arena: what it asked a lane for */
 	handler_fn *handler;       /* runs next: the route's, then whatever request_suspend was given */
 	enum { REQUEST_RECEIVING, REQUEST_RUNNING, REQUEST_SUSPENDED, REQUEST_ANSWERED } state;
 	struct answer answer;

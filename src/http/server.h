@@ -12,6 +12,8 @@ struct config;
 
 struct server_options {
 	const struct config *config;
+	unsigned port;    /* 0: a free one */
+	unsigned threads; /* 0: HTTP_THREADS */
 	void *service; /* becomes request->service */
 	/* Headers are in: sets route, principal, body_bytes_max and handler, or answers at once (refusal). */
 	handler_fn *begin;
@@ -29,6 +31,8 @@ bool server_wait_drained(struct server *server, int timeout_ms);
 /* Second half: stops the threads. Every suspended request must have been resumed before. */
 void server_stop(struct server *server);
 bool server_draining(const struct server *server);
+/* Answers OPTIONS: a CORS preflight where it is one. `methods` is the path's Allow list, NUL-terminated. */
+void server_preflight(struct request *request, struct str methods);
 /* SIGHUP: the origins of CORS anew. False without memory (the old stay). */
 MUST_CHECK bool server_set_cors(struct server *server, const char *origins);
 

@@ -51,6 +51,7 @@ struct store {
 struct store_session {
 	struct store *store;
 	uint64_t deadline_ns; /* monotonic */
+	uint64_t min_as_of;   /* of a replica's answer */
 	char problem[STORE_PROBLEM_BYTES];
 };
 

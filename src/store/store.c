@@ -167,6 +167,11 @@ void store_session_deadline(struct store_session *session, uint64_t deadline_ns)
 	session->deadline_ns = deadline_ns;
 }
 
+void store_session_min_as_of(struct store_session *session, uint64_t seq)
+{
+	session->min_as_of = seq;
+}
+
 const char *store_session_problem(const struct store_session *session)
 {
 	return session->problem;

@@ -52,6 +52,8 @@ MUST_CHECK struct store_session *store_session_open(struct store *store); /* NUL
 void store_session_close(struct store_session *session);
 /* Monotonic; bounds every following call of the session. */
 void store_session_deadline(struct store_session *session, uint64_t deadline_ns);
+/* For the following get_many and list: a replica may answer only with as_of ≥ seq, else the primary is asked. */
+void store_session_min_as_of(struct store_session *session, uint64_t seq);
 /* What the last failed call met, one line for log and `evently check`; never a secret. */
 const char *store_session_problem(const struct store_session *session);
 

@@ -1,0 +1,292 @@
+/* Reading: one event, its capacity, lists. The path that nearly every request takes:
+ *
+ *   cached and the lease held → answer; else → a lane reads, fills the cache, resumes the request → answer.
+ *
+ * HTTP threads, except the functions named …_done, which lanes call. */
+#include "api/routes.h"
+
+#include "api/service.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/metrics.h"
+
+/* What a request that had to be read for keeps in its arena. */
+struct lookup_request {
+	struct lookup_job job;
+	bool capacity;
+};
+
+struct list_request {
+	struct list_job job;
+	struct query query;
+};
+
+static const char HIT[] = "hit";
+static const char MISS[] = "fwd=miss";
+static const char REFRESHED[] = "fwd=request";
+static const char STALE[] = "hit; detail=stale";
+
+static bool wants_primary(const struct request *request)
+{
+	struct str rest = request_header(request, HEADER_CACHE_CONTROL), directive;
+
+	while (str_cut(&rest, ',', &directive)) {
+		if (str_equal_caseless(str_trim(directive), STR("no-cache")) ||
+		    str_equal_caseless(str_trim(directive), STR("no-store")))
+			return true;
+	}
+	return false;
+}
+
+static void mark(struct request *request, const char *cache_status, uint64_t filled_ns)
+{
+	request->answer.cache_status = cache_status;
+	if (cache_status == STALE) {
+		uint64_t now_ns = clock_monotonic_ns();
+		uint64_t age_s = now_ns > filled_ns ? (now_ns - filled_ns) / CLOCK_SECOND : 0;
+		answer_header(request, "Age", arena_printf(&request->arena, "%llu", (unsigned long long)age_s));
+		metrics_count(METRIC_CACHE, CACHE_STALE, 1);
+	}
+}
+
+/* ---- one event ---- */
+
+static void answer_no_event(struct request *request)
+{
+	answer_problem(request, PROBLEM_NOT_FOUND, "There is no event %lld.", (long long)request->path_id);
+}
+
+static void answer_capacity(struct request *request, struct local_entry *entry, const char *cache_status)
+{
+	int64_t now_us = clock_wall_us();
+	struct event event = {.id = entry->id, .capacity = entry->capacity, .status = entry->status,
+	                      .price_cents = entry->price_cents, .event_date_us = entry->event_date_us};
+	struct buf body;
+
+	buf_init(&body, 512);
+	event_json_capacity(&body, &event, now_us);
+	uint64_t etag = hash_content(buf_view(&body));
+	answer_buf(request, 200, CONTENT_TYPE_JSON, &body);
+	request->answer.cache_control = CACHE_CONTROL_PRIVATE_NO_CACHE;
+	mark(request, cache_status, entry->filled_ns);
+	answer_etag(request, etag);
+	local_unref(entry);
+}
+
+/* Takes the reference. */
+static void answer_entry(struct request *request, struct local_entry *entry, bool capacity, const char *cache_status)
+{
+	bool visible = entry->body_len > 0 && (service_visible(request) & EVENT_STATUS_BIT(entry->status)) != 0;
+
+	if (!visible) {
+		local_unref(entry);
+		answer_no_event(request);
+		return;
+	}
+	if (capacity) {
+		answer_capacity(request, entry, cache_status);
+		return;
+	}
+	answer_bytes(request, 200, CONTENT_TYPE_JSON, local_body(entry), local_unref, entry);
+	request->answer.cache_control = CACHE_CONTROL_PRIVATE_NO_CACHE;
+	mark(request, cache_status, entry->filled_ns);
+	answer_etag(request, entry->etag);
+}
+
+static void lookup_done(struct lookup_job *job)
+{
+	request_resume(job->context);
+}
+
+static void answer_lookup(struct request *request)
+{
+	struct lookup_request *lookup = request->job;
+	struct service *service = service_of(request);
+
+	if (lookup->job.result == STORE_OK) {
+		answer_entry(request, lookup->job.entry, lookup->capacity, lookup->job.from_primary ? REFRESHED : MISS);
+		return;
+	}
+	struct local_entry *stale = local_get(service->local, request->path_id, clock_monotonic_ns(), clock_wall_us(), true);
+	if (stale != NULL && lookup->job.result == STORE_UNAVAILABLE) {
+		answer_entry(request, stale, lookup->capacity, STALE);
+		return;
+	}
+	local_unref(stale);
+	service_answer_failure(request, lookup->job.result);
+}
+
+static void look_up(struct request *request, bool capacity, bool from_primary)
+{
+	struct service *service = service_of(request);
+	struct lookup_request *lookup = arena_new(&request->arena, struct lookup_request);
+
+	if (lookup == NULL) {
+		service_answer_failure(request, STORE_OUT_OF_MEMORY);
+		return;
+	}
+	lookup->capacity = capacity;
+	lookup->job = (struct lookup_job){.event_id = request->path_id, .from_primary = from_primary,
+	                                  .min_as_of = freshness_applied(service->freshness),
+	                                  .deadline_ns = request->deadline_ns, .done = lookup_done, .context = request};
+	request->job = lookup;
+	metrics_count(METRIC_CACHE, CACHE_LOCAL_MISS, 1);
+	request_suspend(request, answer_lookup);
+	if (!lookup_submit(service->lookups, &lookup->job)) {
+		lookup->job.result = STORE_UNAVAILABLE;
+		request_resume(request);
+	}
+}
+
+static void browse(struct request *request, bool capacity)
+{
+	struct service *service = service_of(request);
+	bool away = service_database_away(service);
+	uint64_t now_ns = request->started_ns;
+
+	if (request->headers[HEADER_CACHE_CONTROL].ptr != NULL && wants_primary(request)) {
+		look_up(request, capacity, true);
+		return;
+	}
+	struct local_entry *entry = local_get(service->local, request->path_id, now_ns, clock_wall_us(), away);
+	if (entry != NULL && capacity && !away &&
+	    now_ns > entry->filled_ns + (uint64_t)service->config->cache_ttl_bookings_s * CLOCK_SECOND) {
+		local_unref(entry);
+		entry = NULL;
+	}
+	bool held = freshness_held(service->freshness);
+	if (entry != NULL && (held || away)) {
+		metrics_count(METRIC_CACHE, CACHE_LOCAL_HIT, 1);
+		answer_entry(request, entry, capacity, held && now_ns < entry->expires_ns ? HIT : STALE);
+		return;
+	}
+	local_unref(entry);
+	look_up(request, capacity, !held);
+}
+
+void browse_event(struct request *request)
+{
+	browse(request, false);
+}
+
+void browse_capacity(struct request *request)
+{
+	browse(request, true);
+}
+
+/* ---- lists ---- */
+
+/* Takes the reference. */
+static void answer_list(struct request *request, struct list_entry *list, const char *cache_status)
+{
+	answer_bytes(request, 200, CONTENT_TYPE_JSON, lists_body(list), lists_unref, list);
+	request->answer.cache_control = CACHE_CONTROL_PRIVATE_NO_CACHE;
+	mark(request, cache_status, list->filled_ns);
+	answer_etag(request, list->etag);
+}
+
+static void list_done(struct list_job *job)
+{
+	request_resume(job->context);
+}
+
+static void answer_list_job(struct request *request)
+{
+	struct list_request *listing = request->job;
+	struct list_job *job = &listing->job;
+
+	if (job->result == STORE_OK) {
+		answer_list(request, job->entry, job->from_primary ? REFRESHED : MISS);
+		return;
+	}
+	struct list_entry *stale =
+		lists_get(service_of(request)->lists, job->key, clock_monotonic_ns(), clock_wall_us(), true);
+	if (stale != NULL && job->result == STORE_UNAVAILABLE) {
+		answer_list(request, stale, STALE);
+		return;
+	}
+	lists_unref(stale);
+	service_answer_failure(request, job->result);
+}
+
+static void read_list(struct request *request, struct list_request *listing, struct str key, bool from_primary)
+{
+	struct service *service = service_of(request);
+
+	listing->job = (struct list_job){.query = &listing->query, .key = key, .from_primary = from_primary,
+	                                 .min_as_of = freshness_applied(service->freshness),
+	                                 .deadline_ns = request->deadline_ns, .done = list_done, .context = request};
+	request->job = listing;
+	metrics_count(METRIC_CACHE, CACHE_LIST_MISS, 1);
+	request_suspend(request, answer_list_job);
+	if (!list_submit(service->list_lane, &listing->job)) {
+		listing->job.result = STORE_UNAVAILABLE;
+		request_resume(request);
+	}
+}
+
+/* NULL: answered. */
+static struct list_request *parse_list(struct request *request, bool upcoming, struct str *key)
+{
+	struct list_request *listing = arena_new(&request->arena, struct list_request);
+	struct query_parameter *parameters;
+	struct issues issues;
+	struct buf canonical;
+	size_t count;
+
+	if (listing == NULL) {
+		service_answer_failure(request, STORE_OUT_OF_MEMORY);
+		return NULL;
+	}
+	issues_init(&issues, &request->arena);
+	if (!request_parameters(request, &parameters, &count, &issues) ||
+	    !query_parse(&listing->query, parameters, count, upcoming, service_visible(request), &request->arena, &issues)) {
+		answer_issues(request, &issues);
+		return NULL;
+	}
+	buf_init(&canonical, 16384);
+	query_canonical(&canonical, &listing->query);
+	*key = canonical.failed ? STR_NONE : arena_str(&request->arena, buf_view(&canonical));
+	buf_finish(&canonical);
+	if (key->ptr != NULL)
+		return listing;
+	service_answer_failure(request, STORE_OUT_OF_MEMORY);
+	return NULL;
+}
+
+static void browse_query(struct request *request, bool upcoming)
+{
+	struct service *service = service_of(request);
+	struct str key;
+	struct list_request *listing = parse_list(request, upcoming, &key);
+
+	if (listing == NULL)
+		return;
+	if (request->headers[HEADER_CACHE_CONTROL].ptr != NULL && wants_primary(request)) {
+		read_list(request, listing, key, true);
+		return;
+	}
+	bool away = service_database_away(service);
+	uint64_t now_ns = request->started_ns;
+	int64_t now_us = clock_wall_us();
+	struct list_entry *list = lists_get(service->lists, key, now_ns, now_us, away);
+	bool held = freshness_held(service->freshness);
+	if (list != NULL && (held || away)) {
+		bool fresh = held && now_ns < list->expires_ns && now_us < list->valid_until_us;
+		metrics_count(METRIC_CACHE, CACHE_LIST_HIT, 1);
+		answer_list(request, list, fresh ? HIT : STALE);
+		return;
+	}
+	lists_unref(list);
+	read_list(request, listing, key, !held);
+}
+
+void browse_list(struct request *request)
+{
+	browse_query(request, false);
+}
+
+void browse_upcoming(struct request *request)
+{
+	browse_query(request, true);
+}

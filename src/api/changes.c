@@ -1,0 +1,102 @@
+/* The change feed over HTTP: GET …/changes reads the log page by page, GET …/stream follows it live. */
+#include "api/routes.h"
+
+#include "api/parameters.h"
+#include "api/service.h"
+#include "api/task_request.h"
+#include "base/clock.h"
+
+enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000, ARENA_BYTES_MAX = 256 << 20 };
+
+struct changes_request {
+	struct task_request task;
+	uint64_t since, limit;
+	unsigned visible;
+};
+
+static enum store_result read_changes(struct task_request *task, struct store_session *session)
+{
+	struct changes_request *self = CONTAINER_OF(task, struct changes_request, task);
+	struct buf *body = &task->body;
+	struct change *changes;
+	struct arena arena;
+	size_t count;
+	uint64_t head;
+	bool first = true;
+
+	arena_init(&arena, ARENA_BYTES_MAX);
+	enum store_result result = store_changes_after(session, self->since, self->limit, &arena, &changes, &count, &head);
+	if (result == STORE_OK) {
+		int64_t now_us = clock_wall_us();
+		buf_lit(body, "{\"changes\":[");
+		for (size_t i = 0; i < count; i++) {
+			size_t before = body->len;
+			if (!first)
+				buf_char(body, ',');
+			if (change_json(body, &changes[i], self->visible, now_us))
+				first = false;
+			else
+				body->len = before;
+		}
+		buf_lit(body, "],\"next\":");
+		buf_u64(body, count > 0 ? changes[count - 1].seq : self->since);
+		buf_char(body, '}');
+	}
+	arena_finish(&arena);
+	return result;
+}
+
+static void answer_changes(struct task_request *task)
+{
+	task_request_answer_json(task);
+	if (task->request->answer.status == 200) {
+		task->request->answer.cache_control = CACHE_CONTROL_PRIVATE_NO_CACHE;
+		task->request->answer.cache_status = "fwd=miss";
+	}
+}
+
+void changes_list(struct request *request)
+{
+	struct changes_request *self = arena_new(&request->arena, struct changes_request);
+	struct parameters parameters;
+
+	if (self == NULL) {
+		service_answer_failure(request, STORE_OUT_OF_MEMORY);
+		return;
+	}
+	self->limit = LIMIT_DEFAULT;
+	self->visible = service_visible(request);
+	parameters_init(&parameters, request);
+	parameters_u64(&parameters, "since", 0, INT64_MAX, &self->since);
+	parameters_u64(&parameters, "limit", 1, LIMIT_MAX, &self->limit);
+	if (parameters_end(&parameters))
+		task_request_submit(service_of(request)->queries, &self->task, request, read_changes, answer_changes);
+}
+
+/* Last-Event-ID wins over ?since=; without either only what comes from now on is sent. */
+void changes_stream(struct request *request)
+{
+	struct service *service = service_of(request);
+	struct parameters parameters;
+	struct str last = request_header(request, HEADER_LAST_EVENT_ID);
+	uint64_t since = UINT64_MAX;
+
+	parameters_init(&parameters, request);
+	parameters_u64(&parameters, "since", 0, INT64_MAX, &since);
+	if (last.ptr != NULL && last.len > 0 && !str_to_u64(last, INT64_MAX, &since))
+		issues_add(&parameters.issues, "header", STR("Last-Event-ID"), "int_parsing", "must be the id of an event of this stream");
+	if (!parameters_end(&parameters))
+		return;
+	if (request->method == METHOD_HEAD) {
+		answer_bytes(request, 200, "text/event-stream", STR(""), NULL, NULL);
+		return;
+	}
+	struct answer_stream *stream = hub_subscribe(service->hub, since, service_visible(request),
+	                                             request->principal.user_id, request->principal.expires_at_s);
+	if (stream == NULL) {
+		answer_unavailable(request, 5, "There are too many open streams, or the service is stopping.");
+		return;
+	}
+	answer_stream(request, 200, "text/event-stream", stream);
+	answer_header(request, "X-Accel-Buffering", STR("no"));
+}

@@ -1,0 +1,278 @@
+#include "api/routes.h"
+
+#include "api/service.h"
+#include "api/transfer.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+#define GET METHOD_GET
+#define POST METHOD_POST
+#define PUT METHOD_PUT
+#define DELETE METHOD_DELETE
+#define ANYONE ACCESS_ANYONE
+#define USER ACCESS_USER
+#define ADMIN ACCESS_ADMIN
+const struct route routes[ROUTE_COUNT] = {
+#define X(identifier, method, pattern, access, handler, body) {identifier, method, #method, pattern, access, handler, body},
+	ROUTES(X)
+#undef X
+};
+#undef GET
+#undef POST
+#undef PUT
+#undef DELETE
+#undef ANYONE
+#undef USER
+#undef ADMIN
+
+/* ---- matching ---- */
+
+struct match {
+	struct str id;   /* the text in {id}'s place; absent if the pattern has none */
+	struct str tail; /* … in {asset}'s place */
+};
+
+static bool pattern_fits(const char *pattern, struct str path, struct match *match)
+{
+	*match = (struct match){STR_NONE, STR_NONE};
+	while (*pattern != '\0') {
+		if (*pattern != '{') {
+			if (path.len == 0 || *path.ptr != *pattern)
+				return false;
+			pattern++;
+			path = str_skip(path, 1);
+			continue;
+		}
+		const char *slash = path.len > 0 ? memchr(path.ptr, '/', path.len) : NULL;
+		struct str segment = {path.ptr, slash != NULL ? (size_t)(slash - path.ptr) : path.len};
+		if (segment.len == 0)
+			return false;
+		if (pattern[1] == 'i')
+			match->id = segment;
+		else
+			match->tail = segment;
+		pattern = strchr(pattern, '}') + 1;
+		path = str_skip(path, segment.len);
+	}
+	return path.len == 0;
+}
+
+/* A literal path wins over one with {id}: /events/upcoming is no event. */
+static const struct route *find_route(struct str path, enum method method, struct match *match, unsigned *methods)
+{
+	const struct route *found = NULL;
+	bool literal = false;
+
+	*methods = 0;
+	for (unsigned i = 0; i < ROUTE_COUNT; i++) {
+		struct match candidate;
+		if (!pattern_fits(routes[i].pattern, path, &candidate))
+			continue;
+		bool is_literal = candidate.id.ptr == NULL && candidate.tail.ptr == NULL;
+		if (is_literal && !literal) {
+			literal = true;
+			found = NULL;
+			*methods = 0;
+		}
+		if (literal && !is_literal)
+			continue;
+		*methods |= 1u << routes[i].method;
+		if (routes[i].method == (method == METHOD_HEAD ? METHOD_GET : method)) {
+			found = &routes[i];
+			*match = candidate;
+		}
+	}
+	return found;
+}
+
+static struct str allow_list(struct request *request, unsigned methods)
+{
+	struct buf list;
+
+	buf_init(&list, 64);
+	if ((methods & (1u << METHOD_GET)) != 0)
+		buf_lit(&list, "GET, HEAD, ");
+	if ((methods & (1u << METHOD_POST)) != 0)
+		buf_lit(&list, "POST, ");
+	if ((methods & (1u << METHOD_PUT)) != 0)
+		buf_lit(&list, "PUT, ");
+	if ((methods & (1u << METHOD_DELETE)) != 0)
+		buf_lit(&list, "DELETE, ");
+	buf_lit(&list, "OPTIONS");
+	struct str text = arena_str(&request->arena, buf_view(&list));
+	buf_finish(&list);
+	return text;
+}
+
+/* ---- rights ---- */
+
+static void refuse_token(struct request *request, enum token_result result, bool missing)
+{
+	static const char challenge[] = "Bearer realm=\"evently\"";
+
+	if (missing) {
+		answer_problem(request, PROBLEM_UNAUTHORIZED, "A bearer token is needed.");
+		answer_header(request, "WWW-Authenticate", arena_printf(&request->arena, "%s, error=\"invalid_request\", error_description=\"A bearer token is needed\"", challenge));
+		return;
+	}
+	answer_problem(request, PROBLEM_UNAUTHORIZED, "%s", token_result_text(result));
+	answer_header(request, "WWW-Authenticate",
+	              arena_printf(&request->arena, "%s, error=\"invalid_token\", error_description=\"%s\"", challenge,
+	                           token_result_text(result)));
+}
+
+/* False: answered. */
+static bool authorize(struct request *request)
+{
+	const struct principal *principal;
+	bool missing;
+	enum token_result result = TOKEN_MALFORMED;
+
+	if (request->route->access == ACCESS_ANYONE)
+		return true;
+	if ((request->header_repeated & (1u << HEADER_AUTHORIZATION)) != 0)
+		missing = false;
+	else
+		result = authenticator_check(service_of(request)->authenticator, request_header(request, HEADER_AUTHORIZATION),
+		                             &principal, &missing);
+	if (result != TOKEN_OK) {
+		refuse_token(request, result, missing);
+		return false;
+	}
+	request->principal = *principal;
+	if (request->route->access == ACCESS_ADMIN && principal->role != ROLE_ADMIN) {
+		answer_problem(request, PROBLEM_FORBIDDEN, "This needs the role admin.");
+		return false;
+	}
+	return true;
+}
+
+unsigned service_visible(const struct request *request)
+{
+	bool drafts = request->principal.role == ROLE_ADMIN ||
+	              strcmp(service_of(request)->config->drafts_visible_to, "users") == 0;
+
+	return drafts ? EVENT_STATUS_ALL : EVENT_STATUS_NOT_DRAFT;
+}
+
+/* ---- the body ---- */
+
+static bool media_type_is(struct str content_type, const char *type)
+{
+	struct str name;
+
+	return str_cut(&content_type, ';', &name) && str_equal_caseless(str_trim(name), str_from(type));
+}
+
+/* False: answered. */
+static bool accept_body(struct request *request)
+{
+	const struct config *config = service_of(request)->config;
+	struct str type = request_header(request, HEADER_CONTENT_TYPE);
+	struct str encoding = request_header(request, HEADER_CONTENT_ENCODING);
+	enum route_body body = request->route->body;
+	uint64_t length = 0;
+
+	request->body_bytes_max = (size_t)(body == BODY_IMPORT ? config->import_bytes_max : config->body_bytes_max);
+	if (str_to_u64(request_header(request, HEADER_CONTENT_LENGTH), UINT64_MAX, &length) &&
+	    length > request->body_bytes_max) {
+		answer_problem(request, PROBLEM_TOO_LARGE, "The body may have at most %zu bytes.", request->body_bytes_max);
+		return false;
+	}
+	if (body == BODY_NONE)
+		return true;
+	bool known = type.ptr == NULL || media_type_is(type, "application/json") ||
+	             (body == BODY_JSON && media_type_is(type, "application/merge-patch+json")) ||
+	             (body == BODY_IMPORT && (media_type_is(type, "application/x-ndjson") || media_type_is(type, "text/csv") ||
+	                                      media_type_is(type, "application/ndjson") || media_type_is(type, "application/jsonl")));
+	if (encoding.ptr != NULL && !str_equal_caseless(encoding, STR("identity")))
+		known = false;
+	if (!known)
+		answer_problem(request, PROBLEM_UNSUPPORTED_MEDIA_TYPE, "Send %s, without Content-Encoding.",
+		               body == BODY_IMPORT ? "application/x-ndjson or text/csv" : "application/json");
+	return known;
+}
+
+/* ---- the door ---- */
+
+static bool read_path(struct request *request, const struct match *match)
+{
+	int64_t id;
+
+	request->path_tail = match->tail;
+	if (match->id.ptr == NULL)
+		return true;
+	if (str_to_i64(match->id, &id) && id > 0) {
+		request->path_id = id;
+		return true;
+	}
+	struct issues issues;
+	issues_init(&issues, &request->arena);
+	issues_add(&issues, "path", str_from(request->route->id == ROUTE_USER_PUT || request->route->id == ROUTE_USER_GET ? "user_id" : "event_id"),
+	           "int_parsing", "must be a whole number from 1 to 9223372036854775807");
+	answer_issues(request, &issues);
+	return false;
+}
+
+void routes_begin(struct request *request)
+{
+	struct match match;
+	unsigned methods;
+
+	request->route = find_route(request->path, request->method, &match, &methods);
+	if (request->method == METHOD_OPTIONS && methods != 0) {
+		server_preflight(request, allow_list(request, methods));
+		return;
+	}
+	if (request->route == NULL && methods == 0) {
+		answer_problem(request, PROBLEM_NOT_FOUND, "There is nothing at this path.");
+		return;
+	}
+	if (request->route == NULL) {
+		answer_problem(request, PROBLEM_METHOD_NOT_ALLOWED, "This path does not know the method; see Allow.");
+		answer_header(request, "Allow", allow_list(request, methods));
+		return;
+	}
+	request->handler = request->route->handler;
+	if (authorize(request) && read_path(request, &match) && accept_body(request) && request->route->body == BODY_IMPORT)
+		transfer_begin_import(request);
+}
+
+static void log_access(const struct request *request, uint64_t elapsed_ns)
+{
+	static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "OTHER"};
+	struct log_field fields[] = {
+		LOG_TEXT("method", str_from(methods[request->method])),
+		LOG_TEXT("path", request->path),
+		LOG_INTEGER("status", request->answer.status),
+		LOG_INTEGER("duration_us", elapsed_ns / 1000),
+		LOG_INTEGER("bytes", request->answer_bytes),
+		LOG_TEXT("request_id", request_id(request)),
+		LOG_TEXT("trace_id", str_from(request->trace_id)),
+		LOG_TEXT("client", request->client_address),
+		LOG_INTEGER("user_id", request->principal.user_id),
+		LOG_TEXT("cache", str_from(request->answer.cache_status != NULL ? request->answer.cache_status : "-")),
+	};
+
+	log_line(LOG_INFO, "access", fields, ARRAY_LENGTH(fields), "request");
+}
+
+void routes_finished(struct request *request)
+{
+	uint64_t elapsed_ns = clock_monotonic_ns() - request->started_ns;
+	unsigned status = request->answer.status;
+
+	metrics_observe_ns(METRIC_REQUESTS, request->route != NULL ? request->route->id : ROUTE_COUNT, elapsed_ns);
+	metrics_count(METRIC_RESPONSES, service_status_series(status), 1);
+	if (service_of(request)->access_log)
+		log_access(request, elapsed_ns);
+}
+
+void routes_print(struct buf *out)
+{
+	static const char *const access[] = {"anyone", "user", "admin"};
+
+	for (unsigned i = 0; i < ROUTE_COUNT; i++)
+		buf_printf(out, "%s %s %s\n", routes[i].method_name, routes[i].pattern, access[routes[i].access]);
+}

@@ -1,0 +1,319 @@
+/* Import (POST …/import) and export (GET …/export) of the catalogue as NDJSON or CSV.
+ *
+ * An import is parsed while its body arrives (HTTP thread) and written by the bulk lane; one runs at a time. An export is
+ * made by the bulk lane from one snapshot and goes through a pipe to the connection. */
+#include "api/transfer.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "api/parameters.h"
+#include "api/routes.h"
+#include "api/service.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "http/pipe.h"
+#include "store/export.h"
+#include "store/import.h"
+
+enum {
+	PIPE_BYTES = 256 << 10,
+	SLOW_CLIENT_MS = 30000,
+	LONG_WORK_S = 600, /* the deadline of one import's or export's store calls */
+	REPORT_BYTES_MAX = 16 << 20,
+};
+
+struct transfer {
+	pthread_mutex_t lock;
+	struct import *running;        /* of the import that has the turn */
+	uint64_t lines, written, failed; /* of the last one, when none runs */
+	uint64_t count;                /* imports so far */
+};
+
+struct import_request {
+	struct task task;
+	struct request *request;
+	struct import *import;
+	bool feeding; /* more bytes are of use */
+	struct buf body;
+};
+
+struct transfer *transfer_create(void)
+{
+	struct transfer *transfer = calloc(1, sizeof *transfer);
+
+	if (transfer != NULL)
+		pthread_mutex_init(&transfer->lock, NULL);
+	return transfer;
+}
+
+void transfer_destroy(struct transfer *transfer)
+{
+	if (transfer == NULL)
+		return;
+	pthread_mutex_destroy(&transfer->lock);
+	free(transfer);
+}
+
+/* ---- import ---- */
+
+static bool take_turn(struct transfer *transfer, struct import *import)
+{
+	pthread_mutex_lock(&transfer->lock);
+	bool free_turn = transfer->running == NULL;
+	if (free_turn) {
+		transfer->running = import;
+		transfer->count++;
+	}
+	pthread_mutex_unlock(&transfer->lock);
+	return free_turn;
+}
+
+/* The request is over, in whatever way. */
+static void end_import(struct request *request)
+{
+	struct import_request *self = request->job;
+	struct transfer *transfer = service_of(request)->transfer;
+	const struct import_progress *progress = import_progress(self->import);
+
+	pthread_mutex_lock(&transfer->lock);
+	if (transfer->running == self->import) {
+		transfer->running = NULL;
+		transfer->lines = progress->lines;
+		transfer->written = progress->written;
+		transfer->failed = progress->failed;
+	}
+	pthread_mutex_unlock(&transfer->lock);
+	metrics_count(METRIC_IMPORT_LINES, 0, progress->lines);
+	import_destroy(self->import);
+	buf_finish(&self->body);
+}
+
+static void feed(struct request *request, struct str bytes)
+{
+	struct import_request *self = request->job;
+
+	if (self->feeding)
+		self->feeding = import_feed(self->import, bytes);
+}
+
+static bool is_csv(const struct request *request)
+{
+	return str_starts_with(request_header(request, HEADER_CONTENT_TYPE), STR("text/csv"));
+}
+
+void transfer_begin_import(struct request *request)
+{
+	struct import_request *self = arena_new(&request->arena, struct import_request);
+	struct parameters parameters;
+
+	parameters_init(&parameters, request);
+	struct str mode = parameters_text(&parameters, "mode");
+	if (mode.ptr != NULL && !str_equal(mode, STR("partial")) && !str_equal(mode, STR("all")))
+		parameters_issue(&parameters, "mode", "enum", "must be all or partial");
+	if (!parameters_end(&parameters))
+		return;
+	struct import_options options = {
+		.format = is_csv(request) ? IMPORT_CSV : IMPORT_NDJSON,
+		.partial = str_equal(mode, STR("partial")),
+		.actor_id = request->principal.user_id,
+		.actor_email = {request->principal.email, request->principal.email_len},
+		.actor_role = STR("admin"),
+		.request_id = request_id(request),
+	};
+	struct import *import = self != NULL ? import_create(&options) : NULL;
+	if (import == NULL) {
+		service_answer_failure(request, STORE_OUT_OF_MEMORY);
+		return;
+	}
+	self->request = request;
+	self->import = import;
+	self->feeding = true;
+	buf_init(&self->body, REPORT_BYTES_MAX);
+	request->job = self;
+	request->cleanup = end_import;
+	if (!take_turn(service_of(request)->transfer, import))
+		answer_problem(request, PROBLEM_CONFLICT, "Another import is running; see GET on this path.");
+	else
+		request->body_sink = feed;
+}
+
+static void run_import(struct task *task, struct store_session *session)
+{
+	struct import_request *self = CONTAINER_OF(task, struct import_request, task);
+	struct service *service = service_of(self->request);
+	enum import_result result = import_finish(self->import, session, clock_wall_us());
+	const struct import_report *report = import_report(self->import);
+
+	if (report->last_seq > 0 && !follower_wait(service->follower, session, report->last_seq, clock_monotonic_ns() + 10 * CLOCK_SECOND))
+		log_warning("api", "an import's changes are not applied here yet");
+	if (result == IMPORT_STORE_FAILED)
+		log_error("api", "import: %s", store_session_problem(session));
+	import_report_json(&self->body, report);
+	request_resume(self->request);
+}
+
+static void answer_refused(struct request *request)
+{
+	answer_unavailable(request, 1, "Too much long work waits already; nothing was written. Try again.");
+}
+
+/* 422: `errors` of all lines together, each saying its line in `loc`. */
+static void answer_bad_lines(struct request *request, const struct import_request *self)
+{
+	struct buf body;
+
+	buf_init(&body, REPORT_BYTES_MAX);
+	buf_printf(&body, "{\"type\":\"urn:evently:problem:validation\",\"title\":\"Validation failed\",\"status\":422,"
+	                  "\"detail\":\"%zu of %zu lines are bad; nothing was written.\",\"request_id\":",
+	           import_report(self->import)->failed, import_report(self->import)->lines);
+	buf_json(&body, request_id(request));
+	/* The report follows as the problem's own members. */
+	buf_char(&body, ',');
+	buf_str(&body, str_skip(buf_view(&self->body), 1));
+	answer_buf(request, 422, CONTENT_TYPE_PROBLEM, &body);
+}
+
+static void answer_import(struct request *request)
+{
+	struct import_request *self = request->job;
+	const struct import_report *report = import_report(self->import);
+
+	switch (report->result) {
+	case IMPORT_OK:
+		answer_buf(request, 200, CONTENT_TYPE_JSON, &self->body);
+		break;
+	case IMPORT_INVALID:
+		answer_bad_lines(request, self);
+		break;
+	case IMPORT_TOO_LARGE:
+		answer_problem(request, PROBLEM_TOO_LARGE, "An import may have at most %d lines of at most %d bytes; nothing was written.",
+		               IMPORT_LINES_MAX, IMPORT_LINE_BYTES_MAX);
+		break;
+	case IMPORT_STORE_FAILED:
+		service_answer_failure(request, report->store_result);
+		break;
+	case IMPORT_OUT_OF_MEMORY:
+		service_answer_failure(request, STORE_OUT_OF_MEMORY);
+		break;
+	}
+}
+
+void transfer_import(struct request *request)
+{
+	struct import_request *self = request->job;
+
+	self->task.run = run_import;
+	self->task.deadline_ns = clock_monotonic_ns() + LONG_WORK_S * CLOCK_SECOND;
+	request_suspend(request, answer_import);
+	if (!task_submit(service_of(request)->bulk, &self->task)) {
+		request->handler = answer_refused;
+		request_resume(request);
+	}
+}
+
+void transfer_progress(struct request *request)
+{
+	struct transfer *transfer = service_of(request)->transfer;
+	struct buf body;
+
+	pthread_mutex_lock(&transfer->lock);
+	bool running = transfer->running != NULL;
+	const struct import_progress *now = running ? import_progress(transfer->running) : NULL;
+	uint64_t lines = running ? now->lines : transfer->lines, written = running ? now->written : transfer->written;
+	uint64_t failed = running ? now->failed : transfer->failed, count = transfer->count;
+	pthread_mutex_unlock(&transfer->lock);
+	buf_init(&body, 1024);
+	buf_printf(&body, "{\"running\":%s,\"imports\":%llu,\"lines\":%llu,\"imported\":%llu,\"failed\":%llu}",
+	           running ? "true" : "false", (unsigned long long)count, (unsigned long long)lines,
+	           (unsigned long long)written, (unsigned long long)failed);
+	answer_buf(request, 200, CONTENT_TYPE_JSON, &body);
+}
+
+/* ---- export ---- */
+
+struct export_task {
+	struct task task;
+	struct pipe *pipe;
+	enum export_format format;
+};
+
+static bool write_pipe(void *context, struct str bytes)
+{
+	return pipe_write(context, bytes, SLOW_CLIENT_MS);
+}
+
+static void run_export(struct task *task, struct store_session *session)
+{
+	struct export_task *self = CONTAINER_OF(task, struct export_task, task);
+	struct export_progress progress = {0};
+	bool stopped = false;
+	enum store_result result =
+		export_events(session, self->format, clock_wall_us(), write_pipe, self->pipe, &progress, &stopped);
+
+	if (result != STORE_OK)
+		log_error("api", "export: %s", store_session_problem(session));
+	pipe_close(self->pipe, result == STORE_OK && !stopped);
+	free(self);
+}
+
+/* False: neither is acceptable. No Accept, and any wildcard, means NDJSON. */
+static bool choose_format(struct str accept, enum export_format *format)
+{
+	struct str range, type;
+
+	*format = EXPORT_NDJSON;
+	if (accept.ptr == NULL)
+		return true;
+	while (str_cut(&accept, ',', &range)) {
+		if (!str_cut(&range, ';', &type))
+			continue;
+		type = str_trim(type);
+		if (str_equal_caseless(type, STR("text/csv"))) {
+			*format = EXPORT_CSV;
+			return true;
+		}
+		if (str_equal_caseless(type, STR("application/x-ndjson")) || str_equal_caseless(type, STR("application/ndjson")) ||
+		    str_equal_caseless(type, STR("application/json")) || str_equal_caseless(type, STR("*/*")) ||
+		    str_equal_caseless(type, STR("application/*")))
+			return true;
+	}
+	return false;
+}
+
+void transfer_export(struct request *request)
+{
+	struct service *service = service_of(request);
+	struct parameters parameters;
+	enum export_format format;
+
+	parameters_init(&parameters, request);
+	if (!parameters_end(&parameters))
+		return;
+	if (!choose_format(request_header(request, HEADER_ACCEPT), &format)) {
+		answer_problem(request, PROBLEM_NOT_ACCEPTABLE, "Exports are application/x-ndjson or text/csv.");
+		return;
+	}
+	const char *type = format == EXPORT_CSV ? CONTENT_TYPE_CSV : CONTENT_TYPE_NDJSON;
+	if (request->method == METHOD_HEAD) {
+		answer_bytes(request, 200, type, STR(""), NULL, NULL);
+		return;
+	}
+	struct export_task *self = calloc(1, sizeof *self);
+	struct pipe *pipe = self != NULL ? pipe_create(PIPE_BYTES, &service->stopping) : NULL;
+	if (pipe == NULL) {
+		free(self);
+		service_answer_failure(request, STORE_OUT_OF_MEMORY);
+		return;
+	}
+	*self = (struct export_task){.task = {.run = run_export, .deadline_ns = clock_monotonic_ns() + LONG_WORK_S * CLOCK_SECOND},
+	                             .pipe = pipe, .format = format};
+	answer_stream(request, 200, type, pipe_stream(pipe));
+	answer_header(request, "Content-Disposition",
+	              format == EXPORT_CSV ? STR("attachment; filename=\"events.csv\"") : STR("attachment; filename=\"events.ndjson\""));
+	if (task_submit(service->bulk, &self->task))
+		return;
+	pipe_close(pipe, false);
+	free(self);
+	answer_unavailable(request, 1, "Too many exports wait already; try again.");
+}

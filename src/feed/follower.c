@@ -1,0 +1,356 @@
+#include "feed/follower.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/random.h"
+
+enum {
+	BATCH = 1000,
+	ARENA_BYTES_MAX = 256 << 20,
+	PAUSE_MS_MIN = 50,
+	PAUSE_MS_MAX = 500,
+	POLL_MS = 1000, /* without leases: only a safety net */
+};
+
+struct follower {
+	struct follower_options options;
+	struct store_session *session;
+	bool shared;
+	char id[33]; /* of this instance, in `instances` */
+	pthread_t thread;
+	pthread_mutex_t lock;   /* makes "apply the next change" one step; never held across I/O */
+	pthread_cond_t applied; /* applied_seq has grown */
+	bool stop;              /* under lock */
+	bool contacted;         /* the thread's own */
+	struct store_head head; /* as last read; the thread's own */
+};
+
+/* ---- applying ---- */
+
+static void apply_one(struct follower *follower, const struct change *change)
+{
+	struct follower_options *to = &follower->options;
+
+	lists_apply(to->lists, change);
+	local_apply(to->local, change, clock_monotonic_ns(), clock_wall_us());
+	hub_publish(to->hub, change);
+	atomic_store_explicit(&to->freshness->applied_seq, change->seq, memory_order_release);
+	metrics_gauge(METRIC_CHANGES_APPLIED, 0, (int64_t)change->seq);
+}
+
+/* Applies the next one; false when an earlier change is missing. */
+static bool apply_next(struct follower *follower, const struct change *change)
+{
+	uint64_t applied = freshness_applied(follower->options.freshness);
+
+	if (change->seq > applied + 1)
+		return false;
+	if (change->seq == applied + 1)
+		apply_one(follower, change);
+	return true;
+}
+
+/* History forked: what was applied may never have happened. */
+static void forget_everything(struct follower *follower, uint64_t head_seq)
+{
+	log_warning("follower", "the database's history forked at change %llu (applied: %llu); the caches are emptied",
+	            (unsigned long long)head_seq, (unsigned long long)freshness_applied(follower->options.freshness));
+	pthread_mutex_lock(&follower->lock);
+	atomic_store(&follower->options.freshness->lease_until_ns, 0);
+	local_empty(follower->options.local);
+	lists_empty(follower->options.lists);
+	hub_begin(follower->options.hub, head_seq);
+	atomic_store(&follower->options.freshness->applied_seq, head_seq);
+	pthread_mutex_unlock(&follower->lock);
+}
+
+static enum store_result read_and_apply(struct follower *follower)
+{
+	enum store_result result;
+	size_t count;
+
+	do {
+		struct arena arena;
+		struct change *changes;
+		uint64_t head;
+		arena_init(&arena, ARENA_BYTES_MAX);
+		result = store_changes_after(follower->session, freshness_applied(follower->options.freshness), BATCH, &arena,
+		                             &changes, &count, &head);
+		if (result == STORE_OK && count > 0) {
+			pthread_mutex_lock(&follower->lock);
+			for (size_t i = 0; i < count; i++)
+				CHECK(apply_next(follower, &changes[i]));
+			pthread_cond_broadcast(&follower->applied);
+			pthread_mutex_unlock(&follower->lock);
+		}
+		arena_finish(&arena);
+	} while (result == STORE_OK && count == BATCH);
+	return result;
+}
+
+/* ---- users ---- */
+
+static void read_inactive_users(struct follower *follower, struct store_session *session)
+{
+	struct arena arena;
+	int64_t *ids;
+	size_t count;
+	uint64_t version;
+
+	arena_init(&arena, ARENA_BYTES_MAX);
+	enum store_result result = store_users_inactive(session, &arena, &ids, &count, &version);
+	if (result != STORE_OK || !authenticator_set_inactive(follower->options.authenticator, ids, count))
+		log_error("follower", "cannot read which users are shut out: %s", store_session_problem(session));
+	arena_finish(&arena);
+}
+
+void follower_users_changed(struct follower *follower, struct store_session *session)
+{
+	read_inactive_users(follower, session);
+}
+
+/* ---- one turn ---- */
+
+static void begin(struct follower *follower, const struct store_head *head)
+{
+	pthread_mutex_lock(&follower->lock);
+	hub_begin(follower->options.hub, head->seq);
+	atomic_store(&follower->options.freshness->applied_seq, head->seq);
+	pthread_mutex_unlock(&follower->lock);
+	read_inactive_users(follower, follower->session);
+	follower->head = *head;
+}
+
+static enum store_result look_at_head(struct follower *follower)
+{
+	struct store_head head;
+	enum store_result result = store_head(follower->session, &head);
+
+	if (result != STORE_OK)
+		return result;
+	if (!follower->contacted) {
+		begin(follower, &head);
+	} else {
+		if (head.history != follower->head.history || head.seq < follower->head.seq)
+			forget_everything(follower, head.seq);
+		if (head.users_version != follower->head.users_version)
+			read_inactive_users(follower, follower->session);
+		follower->head = head;
+	}
+	return STORE_OK;
+}
+
+/* The order of these steps is the promise; see cache/freshness.h and design, section 2. */
+static enum store_result turn(struct follower *follower)
+{
+	struct follower_options *options = &follower->options;
+	struct str id = {follower->id, sizeof follower->id - 1};
+	uint64_t started_ns = clock_boottime_ns();
+	uint64_t lease_ns = (uint64_t)options->lease_ms * CLOCK_MS;
+
+	store_session_deadline(follower->session, clock_monotonic_ns() + (follower->shared ? lease_ns : 5 * CLOCK_SECOND));
+	enum store_result result = STORE_OK;
+	if (follower->shared)
+		result = store_lease_renew(follower->session, id, options->lease_ms, freshness_applied(options->freshness));
+	if (result == STORE_OK)
+		result = look_at_head(follower);
+	if (result == STORE_OK)
+		result = read_and_apply(follower);
+	if (result != STORE_OK || !follower->shared)
+		return result;
+	atomic_store_explicit(&options->freshness->lease_until_ns, started_ns + lease_ns - lease_ns / 20,
+	                      memory_order_release);
+	metrics_gauge(METRIC_LEASE, 0, 1);
+	return store_lease_seen(follower->session, id, freshness_applied(options->freshness));
+}
+
+static bool stopping(struct follower *follower)
+{
+	pthread_mutex_lock(&follower->lock);
+	bool stop = follower->stop;
+	pthread_mutex_unlock(&follower->lock);
+	return stop;
+}
+
+static void pause_ms(struct follower *follower, unsigned ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	until.tv_sec += (time_t)(ms / 1000) + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&follower->lock);
+	if (!follower->stop)
+		pthread_cond_timedwait(&follower->applied, &follower->lock, &until);
+	pthread_mutex_unlock(&follower->lock);
+}
+
+static void *run(void *argument)
+{
+	struct follower *follower = argument;
+	unsigned pause = PAUSE_MS_MIN;
+	bool failing = false, hinted;
+	int wait_ms = follower->shared ? follower->options.lease_ms / 3 : POLL_MS;
+
+	while (!stopping(follower)) {
+		enum store_result result = turn(follower);
+		if (result != STORE_OK) {
+			if (!failing)
+				log_warning("follower", "the database does not answer (%s): %s", store_result_name(result),
+				            store_session_problem(follower->session));
+			failing = true;
+			if (!freshness_held(follower->options.freshness))
+				metrics_gauge(METRIC_LEASE, 0, 0);
+			pause_ms(follower, pause);
+			pause = pause * 2 < PAUSE_MS_MAX ? pause * 2 : PAUSE_MS_MAX;
+			continue;
+		}
+		if (failing)
+			log_info("follower", "the database answers again");
+		failing = false;
+		pause = PAUSE_MS_MIN;
+		if (!follower->contacted) {
+			follower->contacted = true;
+			follower->options.first_contact(follower->options.context, follower->session);
+		}
+		store_session_deadline(follower->session, clock_monotonic_ns() + (uint64_t)wait_ms * CLOCK_MS + CLOCK_SECOND);
+		if (!stopping(follower) && store_listen(follower->session, wait_ms, &hinted) != STORE_OK)
+			pause_ms(follower, pause);
+	}
+	return NULL;
+}
+
+/* ---- for the write lane ---- */
+
+static struct timespec monotonic(uint64_t ns)
+{
+	return (struct timespec){(time_t)(ns / CLOCK_SECOND), (long)(ns % CLOCK_SECOND)};
+}
+
+/* Waits until this instance has applied seq; when that does not come in time, it gives its own lease up instead. */
+static void wait_applied_here(struct follower *follower, uint64_t seq, uint64_t deadline_ns)
+{
+	struct timespec until = monotonic(deadline_ns);
+	int timed_out = 0;
+
+	store_interrupt(follower->session);
+	pthread_mutex_lock(&follower->lock);
+	while (freshness_applied(follower->options.freshness) < seq && timed_out == 0)
+		timed_out = pthread_cond_timedwait(&follower->applied, &follower->lock, &until);
+	if (timed_out != 0)
+		atomic_store(&follower->options.freshness->lease_until_ns, 0);
+	pthread_mutex_unlock(&follower->lock);
+}
+
+/* Other instances cannot be asked any more: after a whole lease none of them answers from before the commit. */
+static void wait_seen_elsewhere(struct follower *follower, struct store_session *session, uint64_t seq,
+                                uint64_t committed_ns)
+{
+	struct str id = {follower->id, sizeof follower->id - 1};
+	uint64_t lease_ns = (uint64_t)follower->options.lease_ms * CLOCK_MS;
+
+	if (!follower->shared)
+		return;
+	store_session_deadline(session, committed_ns + lease_ns + lease_ns / 4);
+	if (store_lease_wait(session, id, seq) == STORE_OK)
+		return;
+	struct timespec until = monotonic(committed_ns + lease_ns);
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0)
+		continue;
+}
+
+void follower_committed(struct follower *follower, struct store_session *session, const struct store_write *writes,
+                        size_t count)
+{
+	uint64_t committed_ns = clock_monotonic_ns(), last = 0;
+	bool complete = true;
+
+	pthread_mutex_lock(&follower->lock);
+	for (size_t i = 0; i < count; i++) {
+		if (writes[i].outcome != WRITE_APPLIED)
+			continue;
+		last = writes[i].change.seq;
+		complete = complete && apply_next(follower, &writes[i].change);
+	}
+	pthread_cond_broadcast(&follower->applied);
+	pthread_mutex_unlock(&follower->lock);
+	if (last == 0)
+		return;
+	if (!complete)
+		wait_applied_here(follower, last, committed_ns + (uint64_t)follower->options.lease_ms * CLOCK_MS);
+	wait_seen_elsewhere(follower, session, last, committed_ns);
+}
+
+bool follower_wait(struct follower *follower, struct store_session *session, uint64_t seq, uint64_t deadline_ns)
+{
+	uint64_t committed_ns = clock_monotonic_ns();
+
+	wait_applied_here(follower, seq, deadline_ns);
+	wait_seen_elsewhere(follower, session, seq, committed_ns);
+	return freshness_applied(follower->options.freshness) >= seq;
+}
+
+/* ---- life ---- */
+
+struct follower *follower_start(const struct follower_options *options)
+{
+	struct follower *follower = calloc(1, sizeof *follower);
+	pthread_condattr_t attributes;
+	unsigned char random[16];
+	struct buf hex;
+
+	if (follower == NULL)
+		return NULL;
+	follower->options = *options;
+	follower->shared = store_is_shared(options->store);
+	options->freshness->leased = follower->shared;
+	random_bytes(random, sizeof random);
+	buf_init(&hex, sizeof follower->id);
+	buf_hex(&hex, random, sizeof random);
+	follower->session = hex.failed ? NULL : store_session_open(options->store);
+	if (follower->session == NULL)
+		goto fail;
+	memcpy(follower->id, hex.ptr, hex.len);
+	buf_finish(&hex);
+	pthread_mutex_init(&follower->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&follower->applied, &attributes);
+	pthread_condattr_destroy(&attributes);
+	if (pthread_create(&follower->thread, NULL, run, follower) == 0)
+		return follower;
+	pthread_cond_destroy(&follower->applied);
+	pthread_mutex_destroy(&follower->lock);
+	store_session_close(follower->session);
+fail:
+	buf_finish(&hex);
+	free(follower);
+	return NULL;
+}
+
+void follower_stop(struct follower *follower)
+{
+	if (follower == NULL)
+		return;
+	pthread_mutex_lock(&follower->lock);
+	follower->stop = true;
+	pthread_cond_broadcast(&follower->applied);
+	pthread_mutex_unlock(&follower->lock);
+	store_interrupt(follower->session);
+	pthread_join(follower->thread, NULL);
+	if (follower->shared) {
+		store_session_deadline(follower->session, clock_monotonic_ns() + CLOCK_SECOND);
+		if (store_lease_drop(follower->session, (struct str){follower->id, sizeof follower->id - 1}) != STORE_OK)
+			log_warning("follower", "the lease could not be given up: %s", store_session_problem(follower->session));
+	}
+	store_session_close(follower->session);
+	pthread_cond_destroy(&follower->applied);
+	pthread_mutex_destroy(&follower->lock);
+	free(follower);
+}

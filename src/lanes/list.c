@@ -1,0 +1,175 @@
+#include "lanes/list.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+enum { PAGE_ARENA_BYTES_MAX = 32 << 20, BODY_BYTES_MAX = 16 << 20, FLIGHTS_MAX = 1024 };
+
+struct list_lane {
+	struct task_lane *tasks;
+	struct list_cache *cache;
+	pthread_mutex_t lock;
+	struct list_job *leaders[FLIGHTS_MAX]; /* the jobs that are read; those that joined hang on next_waiting */
+	size_t leader_count;
+};
+
+/* ---- reading ---- */
+
+/* When the list stops being true though nothing was written: the start of its first event to come. The list of upcoming
+ * events loses its first then, wherever this page lies. */
+static enum store_result valid_until(const struct query *query, const struct query_page *page, int64_t now_us,
+                                     struct store_session *session, bool from_primary, struct arena *arena,
+                                     uint64_t as_of, int64_t *until_us)
+{
+	*until_us = INT64_MAX;
+	for (size_t i = 0; i < page->count; i++) {
+		const struct event *event = &page->events[i];
+		if (event_is_upcoming(event, now_us) && event->event_date_us < *until_us)
+			*until_us = event->event_date_us;
+	}
+	if (!query->upcoming || (query->page == 1 && !query->has_cursor))
+		return STORE_OK;
+	struct query first = *query;
+	struct query_page soonest;
+	uint64_t first_as_of;
+	first.page = 1;
+	first.size = 1;
+	first.has_cursor = false;
+	enum store_result result = store_list(session, &first, now_us, from_primary, arena, &soonest, &first_as_of);
+	if (result == STORE_OK && first_as_of != as_of)
+		*until_us = now_us; /* another snapshot: this list is answered, not kept */
+	else if (result == STORE_OK && soonest.count > 0)
+		*until_us = soonest.events[0].event_date_us;
+	return result;
+}
+
+static enum store_result read_list(struct list_job *job, struct store_session *session)
+{
+	struct arena arena;
+	struct query_page page;
+	struct buf body;
+	uint64_t as_of;
+	int64_t until_us, now_us = clock_wall_us();
+
+	arena_init(&arena, PAGE_ARENA_BYTES_MAX);
+	buf_init(&body, BODY_BYTES_MAX);
+	store_session_min_as_of(session, job->min_as_of);
+	enum store_result result = store_list(session, job->query, now_us, job->from_primary, &arena, &page, &as_of);
+	if (result == STORE_OK)
+		result = valid_until(job->query, &page, now_us, session, job->from_primary, &arena, as_of, &until_us);
+	if (result == STORE_OK) {
+		query_page_json(&body, job->query, &page, now_us);
+		job->entry = body.failed ? NULL
+		                         : lists_fill(job->lane->cache, job->key, buf_view(&body), job->query->statuses, as_of,
+		                                      until_us, clock_monotonic_ns());
+		result = job->entry != NULL ? STORE_OK : STORE_OUT_OF_MEMORY;
+	}
+	buf_finish(&body);
+	arena_finish(&arena);
+	return result;
+}
+
+/* ---- single flight ---- */
+
+static size_t find_leader(const struct list_lane *lane, struct str key)
+{
+	size_t at = 0;
+
+	while (at < lane->leader_count && !str_equal(lane->leaders[at]->key, key))
+		at++;
+	return at;
+}
+
+static void leave(struct list_lane *lane, const struct list_job *leader)
+{
+	for (size_t i = 0; i < lane->leader_count; i++) {
+		if (lane->leaders[i] == leader) {
+			lane->leaders[i] = lane->leaders[--lane->leader_count];
+			return;
+		}
+	}
+}
+
+static void finish(struct list_job *job, enum store_result result, struct list_entry *entry)
+{
+	if (entry != NULL && job->entry == NULL) {
+		table_ref(&entry->table);
+		job->entry = entry;
+	}
+	job->result = result;
+	job->done(job);
+}
+
+static void run(struct task *task, struct store_session *session)
+{
+	struct list_job *leader = CONTAINER_OF(task, struct list_job, task);
+	struct list_lane *lane = leader->lane;
+	enum store_result result = read_list(leader, session);
+
+	pthread_mutex_lock(&lane->lock);
+	leave(lane, leader);
+	struct list_job *waiting = leader->next_waiting;
+	pthread_mutex_unlock(&lane->lock);
+	struct list_entry *entry = result == STORE_OK ? leader->entry : NULL;
+	if (entry != NULL)
+		table_ref(&entry->table);
+	finish(leader, result, entry);
+	while (waiting != NULL) {
+		struct list_job *next = waiting->next_waiting;
+		bool old = entry != NULL && entry->as_of < waiting->min_as_of;
+		bool failed_for_leader_only = result == STORE_DEADLINE && waiting->deadline_ns > clock_monotonic_ns();
+		waiting->next_waiting = NULL;
+		if (!old && !failed_for_leader_only)
+			finish(waiting, result, entry);
+		else if (!list_submit(lane, waiting))
+			finish(waiting, STORE_UNAVAILABLE, NULL);
+		waiting = next;
+	}
+	lists_unref(entry);
+}
+
+bool list_submit(struct list_lane *lane, struct list_job *job)
+{
+	job->lane = lane;
+	job->entry = NULL;
+	job->next_waiting = NULL;
+	job->task.run = run;
+	job->task.deadline_ns = job->deadline_ns;
+	if (job->from_primary)
+		return task_submit(lane->tasks, &job->task);
+	pthread_mutex_lock(&lane->lock);
+	size_t at = find_leader(lane, job->key);
+	if (at < lane->leader_count) {
+		job->next_waiting = lane->leaders[at]->next_waiting;
+		lane->leaders[at]->next_waiting = job;
+		pthread_mutex_unlock(&lane->lock);
+		return true;
+	}
+	bool accepted = task_submit(lane->tasks, &job->task);
+	if (accepted && lane->leader_count < FLIGHTS_MAX)
+		lane->leaders[lane->leader_count++] = job;
+	pthread_mutex_unlock(&lane->lock);
+	return accepted;
+}
+
+struct list_lane *list_lane_start(struct task_lane *tasks, struct list_cache *cache)
+{
+	struct list_lane *lane = calloc(1, sizeof *lane);
+
+	if (lane == NULL)
+		return NULL;
+	lane->tasks = tasks;
+	lane->cache = cache;
+	pthread_mutex_init(&lane->lock, NULL);
+	return lane;
+}
+
+void list_lane_stop(struct list_lane *lane)
+{
+	if (lane == NULL)
+		return;
+	pthread_mutex_destroy(&lane->lock);
+	free(lane);
+}

@@ -1,0 +1,39 @@
+/* The lookup lane: reads of single events that the cache did not have, answered in batches.
+ *
+ * One thread with one store session takes whatever waits (at most LOOKUP_BATCH_MAX), asks for each id once, fills the
+ * cache and completes the jobs. Nothing is delayed to make a batch: it is what waited while the lane was busy. */
+#ifndef EVENTLY_LANES_LOOKUP_H
+#define EVENTLY_LANES_LOOKUP_H
+
+#include "base/queue.h"
+#include "cache/freshness.h"
+#include "cache/local.h"
+#include "store/store.h"
+
+enum { LOOKUP_BATCH_MAX = 64, LOOKUP_QUEUE_MAX = 8192 };
+
+struct lookup_lane;
+
+/* Owned by who submits it (a request's arena), untouched by it until `done`. */
+struct lookup_job {
+	struct queue_job link;
+	/* in */
+	int64_t event_id;
+	bool from_primary;     /* no replica, no shared cache */
+	uint64_t min_as_of;    /* what the instance had applied when the request came */
+	uint64_t deadline_ns;  /* monotonic */
+	void (*done)(struct lookup_job *job); /* once, on the lane's thread */
+	void *context;
+	/* out */
+	enum store_result result;
+	struct local_entry *entry; /* with a reference, when STORE_OK; body_len 0: there is no such event */
+};
+
+/* NULL: no memory or thread. */
+MUST_CHECK struct lookup_lane *lookup_start(struct store *store, struct local_cache *cache);
+/* False: the lane is full or closed, answer 503; `done` is then never called. */
+MUST_CHECK bool lookup_submit(struct lookup_lane *lane, struct lookup_job *job);
+/* Finishes what waits, joins the thread. */
+void lookup_stop(struct lookup_lane *lane);
+
+#endif
