@@ -325,7 +325,6 @@ int serve_main(const struct config *config)
 	if (geteuid() == 0)
 		log_warning("serve", "running as root is not needed; run as a user of its own");
 	atomic_store(&parts.service.access_log, strcmp(config->access_log, "on") == 0);
-	parts.service.started_ns = clock_monotonic_ns();
 	buf_init(&problem, PROBLEM_BYTES_MAX);
 	bool started = start(&parts, &problem);
 	if (started) {

@@ -129,6 +129,7 @@ int command_export(struct cli *cli);
 int command_demo(struct cli *cli);
 int command_audit(struct cli *cli);
 int command_openapi(struct cli *cli);
+int command_routes(struct cli *cli);
 int command_completion(struct cli *cli);
 int command_man(struct cli *cli);
 int command_version(struct cli *cli);

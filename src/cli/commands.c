@@ -130,6 +130,14 @@ const struct command commands[] = {
 		.options = {{"--before", "DATE", NULL, "For prune: remove what changed before (RFC 3339, or a date alone: UTC)."}},
 	},
 	{
+		.name = "routes",
+		.arguments = "",
+		.summary = "print every route: method, path, who may",
+		.details = "The table that requests are dispatched by, a line each.",
+		.example = "evently routes",
+		.run = command_routes,
+	},
+	{
 		.name = "openapi",
 		.arguments = "",
 		.summary = "Print the interface's description (OpenAPI 3.1).",
