@@ -1,14 +1,11 @@
 #include "events/event.h"
 
-#include <inttypes.h>
-#include <jansson.h>
-
 #include "base/hash.h"
 #include "events/money.h"
 #include "events/timestamp.h"
 
 /* Room for everything but the three texts: names, punctuation, and the longest numbers and times. */
-enum { FIXED_BYTES_MAX = 512, STORED_BYTES_MAX = 16 << 20 };
+enum { FIXED_BYTES_MAX = 512 };
 
 static const char *const status_names[EVENT_STATUS_COUNT] = {
 	[EVENT_DRAFT] = "draft",
@@ -162,77 +159,4 @@ uint64_t event_etag(const struct event *event, int64_t now_us)
 	uint64_t etag = body.failed ? 0 : hash_content(buf_view(&body));
 	buf_finish(&body);
 	return etag;
-}
-
-/* ---- reading what event_json_stored wrote ---- */
-
-/* The member's text; absent when it is no string. */
-static struct str text_of(const json_t *object, const char *name)
-{
-	const json_t *value = json_object_get(object, name);
-
-	if (!json_is_string(value))
-		return STR_NONE;
-	return (struct str){json_string_value(value), json_string_length(value)};
-}
-
-static bool integer_of(const json_t *object, const char *name, int64_t *number)
-{
-	const json_t *value = json_object_get(object, name);
-
-	if (!json_is_integer(value))
-		return false;
-	*number = json_integer_value(value);
-	return true;
-}
-
-/* Rows adopted from another service's table may lie outside the years that clients may give. */
-static bool time_of(const json_t *object, const char *name, int64_t *us)
-{
-	return timestamp_parse(text_of(object, name), us) != TIMESTAMP_MALFORMED;
-}
-
-static bool price_of(const json_t *object, int64_t *cents)
-{
-	struct str text = text_of(object, "price");
-	bool negative = text.len > 0 && text.ptr[0] == '-';
-
-	if (money_parse(negative ? str_skip(text, 1) : text, cents) != MONEY_OK)
-		return false;
-	*cents = negative ? -*cents : *cents;
-	return true;
-}
-
-static bool read_fields(struct event *event, const json_t *object)
-{
-	int64_t capacity;
-
-	event->title = text_of(object, "title");
-	event->venue = text_of(object, "venue");
-	event->description = text_of(object, "description");
-	if (event->title.ptr == NULL || event->venue.ptr == NULL)
-		return false;
-	if (!integer_of(object, "id", &event->id) || !integer_of(object, "version", &event->version) ||
-	    !integer_of(object, "capacity", &capacity) || capacity < INT32_MIN || capacity > INT32_MAX)
-		return false;
-	event->capacity = (int32_t)capacity;
-	/* null: nobody knows. */
-	if (!integer_of(object, "created_by", &event->created_by))
-		event->created_by = 0;
-	return event_status_parse(text_of(object, "status"), &event->status) && price_of(object, &event->price_cents) &&
-	       time_of(object, "event_date", &event->event_date_us) &&
-	       time_of(object, "created_at", &event->created_at_us) &&
-	       time_of(object, "updated_at", &event->updated_at_us);
-}
-
-bool event_from_stored(struct event *event, struct str json, struct arena *arena)
-{
-	struct event read = {0};
-
-	if (json.ptr == NULL || json.len > STORED_BYTES_MAX)
-		return false;
-	json_t *root = json_loadb(json.ptr, json.len, 0, NULL);
-	bool done = json_is_object(root) && read_fields(&read, root) && event_copy(event, &read, arena);
-	json_decref(root);
-	return done;
 }

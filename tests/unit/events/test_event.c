@@ -157,6 +157,32 @@ static void storing(void **state)
 	buf_finish(&out);
 }
 
+/* A tool may have spaced or ordered the members otherwise, or know one more. */
+static void stored_by_another_hand(void **state)
+{
+	static const char *const texts[] = {
+		"{\"version\":1,\"id\":7,\"title\":\"Jazz Night\",\"venue\":\"Blue Hall\",\"price\":\"25.00\","
+		"\"status\":\"published\",\"event_date\":\"2027-03-01T19:30:00Z\",\"capacity\":250,"
+		"\"created_at\":\"2026-11-22T10:00:00.123456Z\",\"updated_at\":\"2026-11-22T10:00:00.123456Z\","
+		"\"created_by\":1}",
+		" {\"id\": 7, \"title\": \"Jazz\\u0020Night\", \"description\": null, \"venue\": \"Blue Hall\", "
+		"\"event_date\": \"2027-03-01T19:30:00Z\", \"capacity\": 250, \"price\": \"25.00\", "
+		"\"status\": \"published\", \"created_at\": \"2026-11-22T10:00:00.123456Z\", "
+		"\"updated_at\": \"2026-11-22T10:00:00.123456Z\", \"created_by\": 1, \"version\": 1, \"new\": []}",
+	};
+	struct event event = jazz();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+		struct event back;
+		struct arena arena;
+		arena_init(&arena, 1 << 20);
+		assert_true(event_from_stored(&back, str_from(texts[i]), &arena));
+		assert_same(&event, &back);
+		arena_finish(&arena);
+	}
+}
+
 static void damaged_storage(void **state)
 {
 	struct event event = jazz(), back;
@@ -164,11 +190,35 @@ static void damaged_storage(void **state)
 	struct buf out;
 
 	(void)state;
-	arena_init(&arena, 1 << 20);
+	arena_init(&arena, 16 << 20);
 	buf_init(&out, 1 << 20);
 	event_json_stored(&out, &event);
 	for (size_t i = 0; i < out.len; i++)
 		assert_false(event_from_stored(&back, (struct str){out.ptr, i}, &arena));
+	char *title = memmem(out.ptr, out.len, "Jazz", 4);
+	assert_non_null(title);
+	for (const char *c = "\n\x01\xff\\"; *c != '\0'; c++) {
+		*title = *c;
+		assert_false(event_from_stored(&back, buf_view(&out), &arena));
+	}
+	*title = 'J';
+	/* One byte changed: refused, or read as something that can be printed and read again. */
+	for (size_t i = 0; i < out.len; i++) {
+		char kept = out.ptr[i];
+		for (const char *c = "\"\\,}{:0-9a\xff\x01"; *c != '\0'; c++) {
+			out.ptr[i] = *c;
+			struct event again;
+			struct buf second;
+			if (!event_from_stored(&back, buf_view(&out), &arena))
+				continue;
+			buf_init(&second, 1 << 20);
+			event_json_stored(&second, &back);
+			assert_true(event_from_stored(&again, buf_view(&second), &arena));
+			assert_same(&back, &again);
+			buf_finish(&second);
+		}
+		out.ptr[i] = kept;
+	}
 	assert_false(event_from_stored(&back, STR_NONE, &arena));
 	assert_false(event_from_stored(&back, STR("null"), &arena));
 	assert_false(event_from_stored(&back, STR("[]"), &arena));
@@ -223,6 +273,7 @@ int main(void)
 		cmocka_unit_test(printing),
 		cmocka_unit_test(escapes_at_every_place),
 		cmocka_unit_test(storing),
+		cmocka_unit_test(stored_by_another_hand),
 		cmocka_unit_test(damaged_storage),
 		cmocka_unit_test(copying),
 		cmocka_unit_test(tags),

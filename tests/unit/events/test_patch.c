@@ -476,6 +476,10 @@ static void columns(void **state)
 		{{"title", "venue"}, {"", "Hall"}, "title:missing event_date:missing"},
 		{{"title", "venue", "event_date"}, {"\xff", "Hall", "2027-03-01"}, "title:string_unicode"},
 		{{"title", "venue", "event_date"}, {"a\xc0\x80", "Hall", "2027-03-01"}, "title:string_unicode"},
+		{{"title", "venue", "event_date"}, {"\xed\xa0\x80", "Hall", "2027-03-01"}, "title:string_unicode"},
+		{{"title", "venue", "event_date"}, {"\xf4\x90\x80\x80", "Hall", "2027-03-01"}, "title:string_unicode"},
+		{{"title", "venue", "event_date"}, {"\xe0\x9f\xbf", "Hall", "2027-03-01"}, "title:string_unicode"},
+		{{"title", "venue", "event_date"}, {"\xf0\x9f\x8e", "Hall", "2027-03-01"}, "title:string_unicode"},
 		{{"title", "venue", "event_date"}, {"a\tb", "Hall", "2027-03-01"}, "title:string_control_character"},
 	};
 	(void)state;
