@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include "auth/keys.h"
+#include "base/clock.h"
 #include "cli/probe.h"
+#include "redis/connection.h"
 
-enum { TIMEOUT_S = 10 };
+enum { TIMEOUT_S = 10, REDIS_TIMEOUT_S = 3, REDIS_MEMORY_BYTES_MAX = 1 << 20 };
 
 static void say(bool ok, const char *what, const char *text, struct str more)
 {
@@ -76,6 +78,44 @@ static bool check_database(const struct config *config)
 	return ok;
 }
 
+/* False: one line in `problem`. */
+static bool ping_redis(const struct redis_options *options, struct buf *problem)
+{
+	struct breaker breaker;
+
+	redis_breaker_init(&breaker, 0);
+	struct redis *redis = redis_create(options, &breaker);
+	bool ok = redis != NULL &&
+	          redis_ping(redis, clock_monotonic_ns() + REDIS_TIMEOUT_S * CLOCK_SECOND) == REDIS_DONE;
+	if (!ok)
+		buf_str(problem, redis != NULL ? str_from(redis_problem(redis)) : STR("out of memory"));
+	redis_destroy(redis);
+	breaker_finish(&breaker);
+	return ok;
+}
+
+static bool check_redis(const struct config *config)
+{
+	struct redis_options options;
+	struct arena arena;
+	struct buf problem;
+	char text[512];
+
+	if (!config_uses_redis(config)) {
+		say(true, "redis", "not configured (REDIS_HOST is not set)", STR(""));
+		return true;
+	}
+	arena_init(&arena, REDIS_MEMORY_BYTES_MAX);
+	buf_init(&problem, 4096);
+	bool ok = redis_options_from_config(&options, config, &arena, &problem) && ping_redis(&options, &problem);
+	if (ok)
+		snprintf(text, sizeof text, "%s:%u answers%s", options.host, options.port, options.tls ? ", over TLS" : "");
+	say(ok, "redis", ok ? text : "", buf_view(&problem));
+	buf_finish(&problem);
+	arena_finish(&arena);
+	return ok;
+}
+
 static int check_running(const struct config *config, const char *path)
 {
 	struct buf body, problem;
@@ -108,5 +148,6 @@ int command_check(struct cli *cli)
 	ok &= check_readable("DB_CA_FILE", config->db_ca_file);
 	ok &= check_readable("REDIS_CA_FILE", config->redis_ca_file);
 	ok &= check_database(config);
+	ok &= check_redis(config);
 	return ok ? CLI_OK : CLI_FAILED;
 }
