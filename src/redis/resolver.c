@@ -114,7 +114,7 @@ static bool wait_for_answer(struct question *question, uint64_t deadline_ns)
 }
 
 enum resolver_result resolver_find(struct resolver *resolver, const char *host, unsigned port, uint64_t deadline_ns,
-                                   struct addrinfo **addresses, const char **why)
+				   struct addrinfo **addresses, const char **why)
 {
 	*why = "no memory";
 	if (find_numeric(host, port, addresses))

@@ -1,9 +1,9 @@
 /* Finds the addresses of a host without ever blocking for longer than asked.
  *
- * getaddrinfo(3) may hang for many seconds when the name server is away, and cannot be given a bound. So a thread of its
- * own asks it, at most one for each resolver: a call that runs out of time leaves the question open, and the next call
- * takes it up again. Addresses in digits need none of this. Used by one thread at a time. (getaddrinfo_a(3) would do
- * the same, but its threads are unknown to the thread sanitizer, which dies of them.) */
+ * getaddrinfo(3) may hang for many seconds when the name server is away, and cannot be given a bound. So a thread of
+ * its own asks it, at most one for each resolver: a call that runs out of time leaves the question open, and the next
+ * call takes it up again. Addresses in digits need none of this. Used by one thread at a time. (getaddrinfo_a(3) would
+ * do the same, but its threads are unknown to the thread sanitizer, which dies of them.) */
 #ifndef EVENTLY_REDIS_RESOLVER_H
 #define EVENTLY_REDIS_RESOLVER_H
 
