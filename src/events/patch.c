@@ -352,7 +352,9 @@ enum patch_result patch_from_columns(struct patch *patch, const struct str *name
 
 static bool same_text(struct str a, struct str b)
 {
-	return (a.ptr == NULL) == (b.ptr == NULL) && str_equal(a, b);
+	if (a.ptr == NULL || b.ptr == NULL)
+		return a.ptr == b.ptr;
+	return str_equal(a, b);
 }
 
 /* Takes the patch's fields over; false when all of them were so before. */

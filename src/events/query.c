@@ -50,9 +50,11 @@ static bool take_integer(const struct reader *reader, const struct parameter *pa
 		issues_add(reader->issues, "query", name, "less_than_equal", "must be at most %d", max);
 	else if (negative || magnitude == 0)
 		issues_add(reader->issues, "query", name, "greater_than_equal", "must be at least 1");
-	else
+	else {
 		*number = (int64_t)magnitude;
-	return magnitude > 0 && !negative;
+		return true;
+	}
+	return false;
 }
 
 static void take_page(const struct reader *reader, const struct parameter *parameter, struct str value)
