@@ -13,7 +13,8 @@ int main(int count, char **arguments)
 		fprintf(stderr, "%s: not available here (PostgreSQL needs EVENTLY_TEST_DATABASE_URL)\n", backend);
 		return SKIPPED;
 	}
-	int failed = run_write_tests();
+	int failed = run_life_tests() + run_write_tests() + run_list_tests() + run_log_tests() + run_follow_tests()
+		+ run_concurrency_tests();
 	world_finish();
 	return failed == 0 ? 0 : 1;
 }

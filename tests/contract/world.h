@@ -40,6 +40,7 @@ struct config *world_config(void);
 /* cmocka's fixtures: *state is a struct world. */
 int world_setup(void **state);
 int world_teardown(void **state);
+#define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
 
 /* A further session, for another thread or another view. */
 struct store_session *world_session(struct world *world);
@@ -74,7 +75,6 @@ uint64_t dice_roll(struct dice *dice, uint64_t sides); /* 0..sides-1 */
 
 /* The groups of tests; each returns its number of failures. */
 int run_life_tests(void);
-int run_read_tests(void);
 int run_write_tests(void);
 int run_list_tests(void);
 int run_log_tests(void);

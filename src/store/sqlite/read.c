@@ -1,4 +1,5 @@
 /* Reading events by id, all of them, and the catalog's row. */
+#include "base/clock.h"
 #include "store/sqlite/sqlite.h"
 
 /* ---- rows ---- */
@@ -116,6 +117,10 @@ enum store_result sqlite_each(struct store_session *base, store_each_fn *each, v
 		if (result != STORE_OK || !row)
 			break;
 		read_event(statement, &event);
+		if (clock_monotonic_ns() >= base->deadline_ns) { /* the callback's time counts, too */
+			result = store_fail(base, STORE_DEADLINE, "the deadline passed while events were read");
+			break;
+		}
 		if (!each(context, &event, total)) {
 			sqlite3_reset(statement);
 			break;
