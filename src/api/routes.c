@@ -33,8 +33,22 @@ struct match {
 	struct str tail; /* … in {asset}'s place */
 };
 
-static bool pattern_fits(const char *pattern, struct str path, struct match *match)
+/* The text before each pattern's first '{': most paths differ there. */
+static unsigned literal_len[ROUTE_COUNT];
+
+__attribute__((constructor)) static void measure_literals(void)
 {
+	for (unsigned i = 0; i < ROUTE_COUNT; i++)
+		literal_len[i] = (unsigned)strcspn(routes[i].pattern, "{");
+}
+
+static bool pattern_fits(unsigned route, struct str path, struct match *match)
+{
+	const char *pattern = routes[route].pattern + literal_len[route];
+
+	if (path.len < literal_len[route] || memcmp(path.ptr, routes[route].pattern, literal_len[route]) != 0)
+		return false;
+	path = str_skip(path, literal_len[route]);
 	*match = (struct match){STR_NONE, STR_NONE};
 	while (*pattern != '\0') {
 		if (*pattern != '{') {
@@ -67,7 +81,7 @@ static const struct route *find_route(struct str path, enum method method, struc
 	*methods = 0;
 	for (unsigned i = 0; i < ROUTE_COUNT; i++) {
 		struct match candidate;
-		if (!pattern_fits(routes[i].pattern, path, &candidate))
+		if (!pattern_fits(i, path, &candidate))
 			continue;
 		bool is_literal = candidate.id.ptr == NULL && candidate.tail.ptr == NULL;
 		if (is_literal && !literal) {

@@ -21,13 +21,6 @@ bool str_starts_with(struct str text, struct str prefix)
 	return text.len >= prefix.len && (prefix.len == 0 || memcmp(text.ptr, prefix.ptr, prefix.len) == 0);
 }
 
-struct str str_skip(struct str text, size_t bytes)
-{
-	if (bytes > text.len)
-		bytes = text.len;
-	return (struct str){text.ptr + bytes, text.len - bytes};
-}
-
 struct str str_trim(struct str text)
 {
 	while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t'))

@@ -33,7 +33,13 @@ static inline bool str_equal(struct str a, struct str b)
 /* ASCII letters alike in either case, as in HTTP field names. */
 bool str_equal_caseless(struct str a, struct str b);
 bool str_starts_with(struct str text, struct str prefix);
-struct str str_skip(struct str text, size_t bytes);
+static inline struct str str_skip(struct str text, size_t bytes)
+{
+	if (bytes > text.len)
+		bytes = text.len;
+	return (struct str){text.ptr + bytes, text.len - bytes};
+}
+
 /* Without leading and trailing spaces and tabs. */
 struct str str_trim(struct str text);
 /* Takes the text up to the first `separator` (or all), and moves *rest behind it. False when *rest is absent. */

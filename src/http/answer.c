@@ -26,6 +26,7 @@ static struct answer *begin(struct request *request, unsigned status, const char
 	answer->body = STR("");
 	answer->release = NULL;
 	answer->has_etag = false;
+	answer->reusable = false;
 	answer->cache_control = CACHE_CONTROL_NO_STORE;
 	request->state = REQUEST_ANSWERED;
 	return answer;

@@ -41,6 +41,7 @@ struct answer {
 	void (*release)(void *context);   /* may be NULL */
 	void *release_context;
 	struct answer_stream *stream;     /* instead of body */
+	bool reusable;                    /* body, ETag and type never change as long as `body.ptr` lives: a cache entry */
 	bool has_etag;
 	uint64_t etag;
 	const char *cache_status;         /* Cache-Status value without the cache's name, a literal; NULL for none */

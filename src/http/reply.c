@@ -3,6 +3,8 @@
 #include <microhttpd.h>
 #include <stdio.h>
 
+#include "http/worker.h"
+
 static const struct {
 	const char *name, *value;
 } security_headers[] = {
@@ -101,14 +103,63 @@ static bool add_headers(struct MHD_Response *response, struct request *request, 
 	return added;
 }
 
+/* ---- replies that are used again ---- */
+
+static bool is_reusable(const struct answer *answer, const struct reply_options *options)
+{
+	return answer->reusable && answer->status == 200 && answer->header_count == 0 && !answer->close && !options->close &&
+	       answer->body.len <= WORKER_REPLY_BYTES_MAX;
+}
+
+/* The headers of a reply on which only the request's id differs. No connection reads them later than its
+ * MHD_queue_response, and all that share a reply are of this thread. */
+static bool exchange_request_id(struct worker_reply *reply, const struct request *request)
+{
+	if (MHD_del_response_header(reply->response, "X-Request-ID", reply->request_id) != MHD_YES ||
+	    MHD_add_response_header(reply->response, "X-Request-ID", request->request_id) != MHD_YES)
+		return false;
+	memcpy(reply->request_id, request->request_id, request->request_id_len + 1);
+	return true;
+}
+
+static bool queue_again(struct worker_reply *reply, struct request *request)
+{
+	struct answer *answer = &request->answer;
+
+	if (!exchange_request_id(reply, request))
+		return false;
+	answer->release(answer->release_context);
+	answer->release = NULL;
+	return MHD_queue_response(request->connection, answer->status, reply->response) == MHD_YES;
+}
+
+static void keep_reply(struct worker_reply *reply, struct MHD_Response *response, const struct request *request,
+                       const char *body)
+{
+	worker_drop_reply(reply);
+	reply->response = response;
+	reply->body = body;
+	reply->cache_status = request->answer.cache_status;
+	memcpy(reply->request_id, request->request_id, request->request_id_len + 1);
+}
+
 bool reply_queue(struct request *request, const struct reply_options *options)
 {
-	request->answer_bytes = request->answer.body.len;
-	struct MHD_Response *response = make_response(&request->answer);
+	struct answer *answer = &request->answer;
+	const char *body = answer->body.ptr;
+	struct worker_reply *reply = is_reusable(answer, options) ? worker_reply_of(body) : NULL;
+
+	request->answer_bytes = answer->body.len;
+	if (reply != NULL && reply->body == body && reply->cache_status == answer->cache_status)
+		return queue_again(reply, request);
+	struct MHD_Response *response = make_response(answer);
 	if (response == NULL)
 		return false;
 	bool queued = add_headers(response, request, options) &&
-	              MHD_queue_response(request->connection, request->answer.status, response) == MHD_YES;
-	MHD_destroy_response(response);
+	              MHD_queue_response(request->connection, answer->status, response) == MHD_YES;
+	if (queued && reply != NULL)
+		keep_reply(reply, response, request, body);
+	else
+		MHD_destroy_response(response);
 	return queued;
 }

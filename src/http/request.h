@@ -51,8 +51,8 @@ enum header {
 };
 
 enum {
-	REQUEST_TARGET_BYTES_MAX = 8192,
-	REQUEST_HEADER_BYTES_MAX = 16384,
+	REQUEST_TARGET_BYTES_MAX = 4096,
+	REQUEST_HEADER_BYTES_MAX = 8192,  /* with the target; far beyond, libmicrohttpd refuses by itself */
 	REQUEST_QUERY_PARAMETERS_MAX = 64,
 	REQUEST_ID_BYTES_MAX = 128,
 	REQUEST_ARENA_BYTES_MAX = 64 << 20,
