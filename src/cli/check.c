@@ -58,7 +58,7 @@ static bool check_schema(const struct config *config, const struct database *dat
 	}
 	const char *problem = store_session_problem(database->session);
 	bool told = remedy[0] == '\0' || strstr(problem, "evently migrate") != NULL;
-	snprintf(text, sizeof text, "%s: %s%s%s%s", store_kind(database->store), problem, told ? "" : " — ",
+	snprintf(text, sizeof text, "%s: %s%s%s%s", store_kind(database->store), problem, told ? "" : "; ",
 	         told ? "" : remedy, is_new ? " (serve, demo and import do it by themselves)" : "");
 	say(is_new, "database", text, STR(""));
 	return is_new;
@@ -67,14 +67,16 @@ static bool check_schema(const struct config *config, const struct database *dat
 static bool check_database(const struct config *config)
 {
 	struct database database;
+	struct buf line;
 
-	/* What stands in the way was printed on standard error. */
-	if (!database_open(&database, config, DATABASE_LOOK, TIMEOUT_S)) {
-		say(false, "database", "cannot be opened", STR(""));
-		return false;
-	}
-	bool ok = check_schema(config, &database);
+	buf_init(&line, 4096);
+	bool ok = database_try(&database, config, DATABASE_LOOK, TIMEOUT_S, &line);
+	if (ok)
+		ok = check_schema(config, &database);
+	else
+		say(false, "database", "", buf_view(&line));
 	database_close(&database);
+	buf_finish(&line);
 	return ok;
 }
 

@@ -101,7 +101,10 @@ enum database_use {
 	DATABASE_WRITE,   /* alone with the embedded store, which is set up when it is new; the schema must be right */
 	DATABASE_MIGRATE, /* alone with the embedded store, whatever its schema is */
 };
-/* False: a line was printed. Every call then ends within `seconds`. */
+/* False: `line` says why and how to mend it. Every call then ends within `seconds`. */
+MUST_CHECK bool database_try(struct database *database, const struct config *config, enum database_use use,
+                             int seconds, struct buf *line);
+/* The same; false: the line was printed. */
 MUST_CHECK bool database_open(struct database *database, const struct config *config, enum database_use use,
                               int seconds);
 void database_close(struct database *database);

@@ -19,27 +19,41 @@ const char *database_remedy(const struct config *config, enum store_result resul
 		return postgres ? "look at DB_USER and DB_PASSWORD (or DATABASE_URL), and at that user's rights"
 		                : "look at the owner and the mode of DATA_DIR";
 	case STORE_IN_USE:
-		return postgres ? "another process is at it: try again"
-		                : "stop the service that uses this DATA_DIR first, or use its HTTP interface";
+		return postgres ? "another process is at it: try again" : ""; /* the embedded store says it */
 	default: return "";
 	}
 }
 
-static int say(const struct config *config, const char *doing, enum store_result result, struct str problem)
+/* "doing: problem; remedy" */
+static void explain(struct buf *line, const struct config *config, const char *doing, enum store_result result,
+                    struct str problem)
 {
 	const char *remedy = database_remedy(config, result);
 
 	/* The store's own sentence may hold the remedy already. */
 	bool told = remedy[0] == '\0' || memmem(problem.ptr, problem.len, "evently migrate", 15) != NULL;
-	return cli_fail("%s: %.*s%s%s", doing, STR_ARG(problem), told ? "" : " — ", told ? "" : remedy);
+	buf_printf(line, "%s%s%.*s%s%s", doing, doing[0] != '\0' ? ": " : "", STR_ARG(problem), told ? "" : "; ",
+	           told ? "" : remedy);
+}
+
+static void explain_session(struct buf *line, const struct database *database, const struct config *config,
+                            const char *doing, enum store_result result)
+{
+	struct str problem = str_from(store_session_problem(database->session));
+
+	explain(line, config, doing, result, problem.len > 0 ? problem : str_from(store_result_name(result)));
 }
 
 int database_fail(const struct database *database, const struct config *config, const char *doing,
                   enum store_result result)
 {
-	struct str problem = str_from(store_session_problem(database->session));
+	struct buf line;
 
-	return say(config, doing, result, problem.len > 0 ? problem : str_from(store_result_name(result)));
+	buf_init(&line, 4096);
+	explain_session(&line, database, config, doing, result);
+	cli_fail("%.*s", STR_ARG(buf_view(&line)));
+	buf_finish(&line);
+	return CLI_FAILED;
 }
 
 /* A new embedded store is set up on the way, as `evently serve` does. */
@@ -59,7 +73,8 @@ static enum store_result prepare(struct database *database, enum database_use us
 	return store_schema_check(database->session);
 }
 
-bool database_open(struct database *database, const struct config *config, enum database_use use, int seconds)
+bool database_try(struct database *database, const struct config *config, enum database_use use, int seconds,
+                  struct buf *line)
 {
 	bool exclusive = use == DATABASE_WRITE || use == DATABASE_MIGRATE;
 	struct buf problem;
@@ -68,18 +83,18 @@ bool database_open(struct database *database, const struct config *config, enum 
 	buf_init(&problem, 4096);
 	enum store_result result = store_open(&database->store, config, exclusive, &problem);
 	if (result != STORE_OK) {
-		say(config, "cannot open the database", result, buf_view(&problem));
+		explain(line, config, "", result, buf_view(&problem));
 		goto fail;
 	}
 	database->session = store_session_open(database->store);
 	if (database->session == NULL) {
-		cli_fail("out of memory");
+		buf_lit(line, "out of memory");
 		goto fail;
 	}
 	store_session_deadline(database->session, clock_monotonic_ns() + (uint64_t)seconds * CLOCK_SECOND);
 	result = prepare(database, use);
 	if (result != STORE_OK) {
-		database_fail(database, config, "cannot use the database", result);
+		explain_session(line, database, config, "", result);
 		goto fail;
 	}
 	buf_finish(&problem);
@@ -88,6 +103,18 @@ fail:
 	buf_finish(&problem);
 	database_close(database);
 	return false;
+}
+
+bool database_open(struct database *database, const struct config *config, enum database_use use, int seconds)
+{
+	struct buf line;
+
+	buf_init(&line, 4096);
+	bool ok = database_try(database, config, use, seconds, &line);
+	if (!ok)
+		cli_fail("the database cannot be used: %.*s", STR_ARG(buf_view(&line)));
+	buf_finish(&line);
+	return ok;
 }
 
 void database_close(struct database *database)

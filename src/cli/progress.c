@@ -62,7 +62,7 @@ static void print_line(struct buf *out, const struct progress_view *view, double
 	buf_lit(&tail, "  ");
 	print_count(&tail, view->count);
 	buf_printf(&tail, " %s", view->noun);
-	if (elapsed_s > 0.5) {
+	if (elapsed_s > 0.5 && (view->total > 0 || view->bytes > 0)) {
 		buf_lit(&tail, "  ");
 		print_count(&tail, (uint64_t)((double)view->count / elapsed_s));
 		buf_lit(&tail, "/s");
@@ -90,12 +90,15 @@ static void print_line(struct buf *out, const struct progress_view *view, double
 	buf_finish(&tail);
 }
 
-static void draw(const struct progress *progress)
+static void draw(struct progress *progress)
 {
 	struct progress_view view = {0};
 	struct buf line;
 
 	progress->look(progress->context, &view);
+	if (progress->label != NULL && progress->label != view.label)
+		progress->started_ns = clock_monotonic_ns();
+	progress->label = view.label;
 	buf_init(&line, LINE_BYTES_MAX);
 	double elapsed_s = (double)(clock_monotonic_ns() - progress->started_ns) / 1e9;
 	print_line(&line, &view, elapsed_s, terminal_columns() - 1);

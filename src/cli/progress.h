@@ -13,7 +13,7 @@ struct progress_view {
 	uint64_t done, total; /* in one unit; total 0 when unknown */
 	uint64_t count;      /* how many `noun` */
 	const char *noun;    /* "lines", "events" */
-	uint64_t bytes;      /* 0: no rate in bytes is shown */
+	uint64_t bytes;      /* 0: no rate in bytes is shown; with total 0 no rate at all */
 };
 
 /* Called by the drawing thread. */
@@ -27,7 +27,9 @@ struct progress {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	uint64_t started_ns;
+	/* of the drawing thread */
+	const char *label;   /* drawn last */
+	uint64_t started_ns; /* when that label began */
 };
 
 void progress_start(struct progress *progress, progress_look_fn *look, void *context);

@@ -216,8 +216,8 @@ static void take_fields(struct import *import, const struct str *fields, size_t 
 
 	issues_init(&issues, &import->scratch);
 	if (count != import->column_count) {
-		issues_add(&issues, "body", STR_NONE, "columns", "has %zu columns where the header has %zu", count,
-		           import->column_count);
+		issues_add(&issues, "body", STR_NONE, "columns", "has %zu column%s where the header has %zu", count,
+		           count == 1 ? "" : "s", import->column_count);
 		fail_line(import, line, &issues);
 		return;
 	}

@@ -20,8 +20,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("EVENTLY_BINARY", ROOT / "build" / "evently")).resolve()
 PATIENCE = 5 if "san" in BINARY.parent.name else 1
 SECRET = "0123456789abcdef0123456789abcdef-of-the-tests"
-COMMANDS = ["serve", "migrate", "token", "config", "check", "import", "export", "demo", "audit", "openapi", "completion",
-            "man", "version", "help"]
+COMMANDS = ["serve", "migrate", "token", "config", "check", "import", "export", "demo", "audit", "openapi", "routes",
+            "completion", "man", "version", "help"]
 FIELDS = ["title", "description", "venue", "event_date", "capacity", "price", "status"]
 
 
