@@ -151,5 +151,5 @@ int command_check(struct cli *cli)
 	ok &= check_readable("REDIS_CA_FILE", config->redis_ca_file);
 	ok &= check_database(config);
 	ok &= check_redis(config);
-	return ok ? CLI_OK : CLI_FAILED;
+	return ok ? CLI_OK : cli_fail("not everything is right: see the lines that begin with FAIL");
 }
