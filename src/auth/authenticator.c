@@ -24,6 +24,8 @@ struct authenticator {
 	struct keys *keys;
 	int64_t *inactive;          /* ascending */
 	size_t inactive_count;
+	void (*ask)(void *context); /* for unknown keys; may be NULL */
+	void *ask_context;
 };
 
 /* A thread may end while an authenticator is destroyed. Both look their tables up here by number, under one lock,
@@ -183,6 +185,15 @@ static bool is_inactive(struct authenticator *authenticator, int64_t user_id)
 	return found;
 }
 
+/* Under the lock, so that whoever takes the callback away knows that it is not running. */
+static void report_unknown_key(struct authenticator *authenticator)
+{
+	pthread_mutex_lock(&authenticator->lock);
+	if (authenticator->ask != NULL)
+		authenticator->ask(authenticator->ask_context);
+	pthread_mutex_unlock(&authenticator->lock);
+}
+
 static enum token_result verify(struct authenticator *authenticator, struct str token, int64_t now_s,
                                 struct principal *principal)
 {
@@ -192,6 +203,8 @@ static enum token_result verify(struct authenticator *authenticator, struct str 
 
 	enum token_result result = token_verify(token, keys, now_s, principal);
 	keys_unref(keys);
+	if (result == TOKEN_UNKNOWN_KEY)
+		report_unknown_key(authenticator);
 	if (result == TOKEN_OK && is_inactive(authenticator, principal->user_id))
 		result = TOKEN_USER_INACTIVE;
 	return result;
@@ -259,4 +272,12 @@ bool authenticator_set_inactive(struct authenticator *authenticator, const int64
 	raise_generation(authenticator);
 	free(old);
 	return true;
+}
+
+void authenticator_on_unknown_key(struct authenticator *authenticator, void (*ask)(void *context), void *context)
+{
+	pthread_mutex_lock(&authenticator->lock);
+	authenticator->ask = ask;
+	authenticator->ask_context = context;
+	pthread_mutex_unlock(&authenticator->lock);
 }

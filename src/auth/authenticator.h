@@ -23,5 +23,8 @@ MUST_CHECK enum token_result authenticator_check(struct authenticator *authentic
 void authenticator_set_keys(struct authenticator *authenticator, struct keys *keys);
 /* The users that are shut out, ascending; copied. False without memory (the old list stays). Any thread. */
 MUST_CHECK bool authenticator_set_inactive(struct authenticator *authenticator, const int64_t *user_ids, size_t count);
+/* `ask` is called, from any thread and without waiting, for a token whose key is unknown; NULL ends that, and no call
+ * is under way when this returns. Any thread. */
+void authenticator_on_unknown_key(struct authenticator *authenticator, void (*ask)(void *context), void *context);
 
 #endif

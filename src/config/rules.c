@@ -133,9 +133,18 @@ static bool starts_with(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+/* The whole host counts: localhost.example and localhost@example are somebody else. */
 static bool is_loopback_url(const char *url)
 {
-	return starts_with(url, "http://localhost") || starts_with(url, "http://127.") || starts_with(url, "http://[::1]");
+	if (!starts_with(url, "http://"))
+		return false;
+	const char *host = url + strlen("http://");
+	size_t length = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/?#");
+	if (memchr(host, '@', strcspn(host, "/?#")) != NULL)
+		return false;
+	struct str name = {host, length <= strlen(host) ? length : 0};
+	return str_equal(name, STR("localhost")) || str_equal(name, STR("[::1]")) ||
+	       (str_starts_with(name, STR("127.")) && strspn(host, "0123456789.") == length);
 }
 
 static bool check_http(const struct config *config, struct buf *problem)
@@ -227,8 +236,10 @@ static bool check_tokens(const struct config *config, struct buf *problem)
 
 	if (!check_jwt_secret(config, problem))
 		return false;
-	if (url[0] != '\0' && !starts_with(url, "https://") && !starts_with(url, "http://"))
-		return refuse(problem, config, SETTING_jwt_jwks_url, "addresses that begin with https:// or http://");
+	if (url[0] != '\0' && !starts_with(url, "https://") && !is_loopback_url(url))
+		return refuse(problem, config, SETTING_jwt_jwks_url,
+		              "addresses that begin with https:// (http:// on loopback only: who sits on the way could hand "
+		              "in keys)");
 	if (symmetric && config->jwt_secret[0] == '\0' && config_uses_postgres(config)) {
 		buf_printf(problem, "JWT_SECRET is not set: with PostgreSQL and %s it is required, 32 bytes or more "
 		                    "(`openssl rand -base64 48` makes one)", config->jwt_algorithm);
@@ -256,8 +267,6 @@ static void warn(const struct config *config, struct buf *warnings)
 		buf_lit(warnings, "DATABASE_URL and DB_HOST are both set: DB_* is not used\n");
 	if (config->redis_url[0] != '\0' && config->redis_host[0] != '\0')
 		buf_lit(warnings, "REDIS_URL and REDIS_HOST are both set: REDIS_HOST is not used\n");
-	if (starts_with(config->jwt_jwks_url, "http://") && !is_loopback_url(config->jwt_jwks_url))
-		buf_lit(warnings, "JWT_JWKS_URL is not https: whoever sits on the way can hand in keys of his own\n");
 	if (!config_uses_postgres(config) && (strcmp(config->db_password, "") != 0))
 		buf_lit(warnings, "DB_PASSWORD is set, but no DB_HOST: the embedded store is used\n");
 	if (!config_uses_redis(config) && config->redis_password[0] != '\0')

@@ -24,7 +24,7 @@ enum { NOW_S = 1800000000 };
 static inline struct config settings(const char *algorithm, const char *secret)
 {
 	return (struct config){.jwt_algorithm = algorithm, .jwt_secret = secret, .jwt_public_keys = "",
-	                       .jwt_jwks_url = "", .jwt_issuer = "", .jwt_audience = ""};
+	                       .jwt_jwks_url = "", .jwt_jwks_ca_file = "", .jwt_issuer = "", .jwt_audience = ""};
 }
 
 static inline struct keys *load(const struct config *config)

@@ -248,8 +248,16 @@ static void test_jwt_rules(void **state)
 	assert_taken("JWT_PUBLIC_KEYS", "/etc/keys.pem");
 	assert_taken("JWT_JWKS_URL", "https://id.example/jwks");
 	assert_string_equal(warnings.ptr, "");
-	assert_taken("JWT_JWKS_URL", "http://id.example/jwks");
-	assert_non_null(strstr(warnings.ptr, "JWT_JWKS_URL is not https"));
+	assert_taken("JWT_JWKS_URL", "http://127.0.0.1:8080/jwks");
+	assert_taken("JWT_JWKS_URL", "http://[::1]:8080/jwks");
+	static const char *const refused[] = {"http://id.example/jwks", "http://localhost.example/", "http://127.example/",
+	                                      "http://localhost@id.example/", "http://127.0.0.1:80@id.example/", "http://[::1",
+	                                      "ftp://id.example/", "//id.example/"};
+	for (size_t i = 0; i < ARRAY_LENGTH(refused); i++) {
+		setenv("JWT_JWKS_URL", refused[i], 1);
+		assert_false(load());
+		assert_non_null(strstr(problem.ptr, "allowed are addresses that begin with https://"));
+	}
 }
 
 static void test_http_rules(void **state)
