@@ -113,6 +113,7 @@ const struct command commands[] = {
 		.example = "evently demo",
 		.needs_config = true,
 		.run = command_demo,
+		.options = {{"--if-empty", NULL, NULL, "A catalogue that holds anything is no failure."}},
 	},
 	{
 		.name = "audit",

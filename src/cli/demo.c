@@ -73,6 +73,8 @@ static int fill(const struct cli *cli, const struct database *database, struct a
 	enum store_result result = count_events(database, now_us, arena, &total);
 	if (result != STORE_OK)
 		return database_fail(database, cli->config, "cannot look into the catalogue", result);
+	if (total > 0 && cli_flag(cli, "--if-empty"))
+		return CLI_OK;
 	if (total > 0)
 		return cli_fail("the catalogue holds %" PRId64 " event%s already: demo fills an empty one only", total,
 		                total == 1 ? "" : "s");

@@ -413,6 +413,7 @@ def test_demo_fills_only_an_empty_catalogue(place):
     assert re.fullmatch(r"\d+ events created\n", place.run("demo").out)
     done = place.run("demo", code=1)
     assert "demo fills an empty one only" in done.err
+    assert place.run("demo", "--if-empty").out == ""
 
 
 def test_audit_prune(place):

@@ -13,7 +13,7 @@ async function execute(page, operation) {
 	const row = block.locator(".live-responses-table .response").first();
 	await row.waitFor();
 	const status = Number(await row.locator(".response-col_status").innerText().then((text) => text.split(/\s/)[0]));
-	return { status, body: await row.locator(".highlight-code").first().innerText() };
+	return { status, body: await row.locator(".highlight-code pre").first().innerText() };
 }
 
 async function open(page, operation) {
