@@ -204,8 +204,7 @@ void log_stop(void)
 /* Without a writer thread: straight out, as far as it goes. */
 static void write_now(const struct logline *line)
 {
-	ssize_t wrote = write(STDERR_FILENO, line->bytes, line->len);
-	(void)wrote;
+	(void)!write(STDERR_FILENO, line->bytes, line->len);
 }
 
 static void submit(const struct logline *line)
@@ -312,7 +311,7 @@ static void crash(int number, siginfo_t *information, void *context)
 	alarm(5);
 	/* What waits in the ring is what led here. */
 	struct half *half = atomic_load(&filling);
-	ssize_t wrote = write(STDERR_FILENO, half->bytes, atomic_load(&half->len));
+	(void)!write(STDERR_FILENO, half->bytes, atomic_load(&half->len));
 	for (size_t i = 0; i < ARRAY_LENGTH(crashes); i++) {
 		if (crashes[i].number == number)
 			name = str_from(crashes[i].name);
@@ -327,8 +326,7 @@ static void crash(int number, siginfo_t *information, void *context)
 	int count = backtrace(frames, LOGLINE_FRAMES_MAX);
 	logline_stack(&line, frames, count);
 	logline_end(&line);
-	wrote = write(STDERR_FILENO, line.bytes, line.len);
-	(void)wrote;
+	(void)!write(STDERR_FILENO, line.bytes, line.len);
 	/* Pending until the return, and then with the default action. */
 	raise(number);
 }

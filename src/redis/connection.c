@@ -477,6 +477,7 @@ enum redis_result redis_ping(struct redis *redis, uint64_t deadline_ns)
 	arena_init_with(&arena, memory, sizeof memory, 1 << 16);
 	redis_append(redis, STR("PING"));
 	enum redis_result result = redis_run(redis, deadline_ns, &arena, &replies);
+	CHECK(result != REDIS_DONE || replies != NULL);
 	if (result == REDIS_DONE && replies[0]->type == REPLY_ERROR)
 		result = fail(redis, REDIS_REFUSED, "refused PING: %s", replies[0]->text.ptr);
 	arena_finish(&arena);

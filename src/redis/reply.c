@@ -27,6 +27,7 @@ static struct redis_reply *make(const redisReadTask *task, enum redis_reply_type
 	return reply;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): hiredis gives the type */
 static void *make_text(const redisReadTask *task, char *bytes, size_t count)
 {
 	const struct reply_reader *reader = task->privdata;

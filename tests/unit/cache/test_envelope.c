@@ -101,8 +101,6 @@ static void hostile_lengths_are_refused(void **state)
 	for (size_t i = 0; i < ARRAY_LENGTH(lengths); i++) {
 		buf_clear(&out);
 		envelope_print(&out, &sample);
-		if (lengths[i][0] + lengths[i][1] == 17)
-			continue;
 		memcpy(out.ptr + 40, &lengths[i][0], 8);
 		memcpy(out.ptr + 48, &lengths[i][1], 8);
 		uint64_t hash = hash_content((struct str){out.ptr, out.len - 8});
