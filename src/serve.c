@@ -17,6 +17,7 @@
 #include "auth/secret.h"
 #include "base/clock.h"
 #include "feed/warm.h"
+#include "http/tls.h"
 #include "version.h"
 
 enum {
@@ -36,6 +37,7 @@ struct parts {
 	struct server *metrics_server;
 	struct keys *keys;
 	struct secret secret;
+	struct forwarded_trust trusts[2]; /* the one in use, and the one that a reload writes */
 };
 
 static int fail(const struct buf *problem)
@@ -96,6 +98,38 @@ static bool prepare_keys(struct parts *parts, struct buf *problem)
 	return parts->service.authenticator != NULL;
 }
 
+/* RATE_LIMIT and TRUSTED_PROXIES, at start and on reload. */
+static bool set_limits(struct parts *parts, const struct config *config, struct buf *problem)
+{
+	struct service *service = &parts->service;
+	struct forwarded_trust *unused = &parts->trusts[service->trust == &parts->trusts[0] ? 1 : 0];
+	struct limiter_rate rate;
+
+	if (!limiter_rate_parse(&rate, str_from(config->rate_limit), problem) ||
+	    !forwarded_trust_parse(unused, str_from(config->trusted_proxies), problem))
+		return false;
+	if (service->limiter == NULL)
+		service->limiter = limiter_create(rate);
+	if (service->limiter == NULL) {
+		buf_lit(problem, "not enough memory for RATE_LIMIT");
+		return false;
+	}
+	limiter_set_rate(service->limiter, rate);
+	atomic_store(&service->limited, rate.count > 0);
+	atomic_store(&service->trust, unused);
+	return true;
+}
+
+static bool uses_tls(const struct config *config)
+{
+	return config->tls_certificate_file[0] != '\0';
+}
+
+static bool load_tls(const struct config *config, struct buf *problem)
+{
+	return !uses_tls(config) || tls_load(config->tls_certificate_file, config->tls_key_file, problem);
+}
+
 static bool prepare_caches(struct parts *parts)
 {
 	struct service *service = &parts->service;
@@ -152,7 +186,8 @@ static void metrics_only(struct request *request)
 static bool start_servers(struct parts *parts, struct buf *problem)
 {
 	struct service *service = &parts->service;
-	struct server_options options = {.config = service->config, .port = (unsigned)service->config->port, .service = service,
+	struct server_options options = {.config = service->config, .port = (unsigned)service->config->port,
+	                                 .tls = uses_tls(service->config), .service = service,
 	                                 .begin = routes_begin, .finished = routes_finished};
 
 	if (service->config->metrics_port != 0) {
@@ -169,7 +204,8 @@ static bool start_servers(struct parts *parts, struct buf *problem)
 
 static bool start(struct parts *parts, struct buf *problem)
 {
-	if (!prepare_store(parts, problem) || !prepare_keys(parts, problem))
+	if (!set_limits(parts, parts->service.config, problem) || !load_tls(parts->service.config, problem) ||
+	    !prepare_store(parts, problem) || !prepare_keys(parts, problem))
 		return false;
 	if (!prepare_caches(parts) || !start_lanes(parts)) {
 		buf_lit(problem, "not enough memory or threads to start");
@@ -191,10 +227,13 @@ static void announce(struct parts *parts)
 	                             LOG_TEXT("version", STR(EVENTLY_VERSION))};
 
 	log_line(LOG_INFO, "http", fields, ARRAY_LENGTH(fields), "listening");
-	printf("docs     http://%s:%u/docs\n", shown, port);
-	printf("events   http://%s:%u/api/v1/events/\n", shown, port);
-	printf("health   http://%s:%u/health\n", shown, port);
-	printf("metrics  http://%s:%u/metrics\n", shown, parts->metrics_server != NULL ? server_port(parts->metrics_server) : port);
+	const char *scheme = uses_tls(service->config) ? "https" : "http";
+	bool own_port = parts->metrics_server != NULL;
+
+	printf("docs     %s://%s:%u/docs\n", scheme, shown, port);
+	printf("events   %s://%s:%u/api/v1/events/\n", scheme, shown, port);
+	printf("health   %s://%s:%u/health\n", scheme, shown, port);
+	printf("metrics  %s://%s:%u/metrics\n", own_port ? "http" : scheme, shown, own_port ? server_port(parts->metrics_server) : port);
 	if (secret_is_generated(service->config)) {
 		struct buf token;
 		buf_init(&token, TOKEN_BYTES_MAX);
@@ -233,7 +272,8 @@ static void reload(struct parts *parts)
 	buf_init(&warnings, PROBLEM_BYTES_MAX);
 	bool loaded = config_load(&fresh, &problem, &warnings);
 	struct str generated = secret_is_generated(service->config) ? secret_view(&parts->secret) : STR_NONE;
-	if (loaded && keys_load(&keys, fresh, generated, &problem)) {
+	if (loaded && set_limits(parts, fresh, &problem) && load_tls(fresh, &problem) &&
+	    keys_load(&keys, fresh, generated, &problem)) {
 		authenticator_set_keys(service->authenticator, keys);
 		keys_unref(keys);
 		log_set_level(level_of(fresh));
@@ -244,7 +284,7 @@ static void reload(struct parts *parts)
 	if (problem.len > 0)
 		log_error("serve", "reload: %.*s; what was set before stays", STR_ARG(buf_view(&problem)));
 	else
-		log_info("serve", "reloaded: keys, CORS_ORIGINS, LOG_LEVEL, ACCESS_LOG");
+		log_info("serve", "reloaded: keys, certificate, CORS_ORIGINS, RATE_LIMIT, TRUSTED_PROXIES, LOG_LEVEL, ACCESS_LOG");
 	if (loaded)
 		config_free(fresh);
 	buf_finish(&problem);
@@ -293,6 +333,8 @@ static void stop(struct parts *parts)
 		server_stop(parts->metrics_server);
 	follower_stop(service->follower);
 	hub_stop(service->hub);
+	tls_unload();
+	limiter_destroy(service->limiter);
 	transfer_destroy(service->transfer);
 	lists_destroy(service->lists);
 	local_destroy(service->local);

@@ -1,5 +1,6 @@
 #include "api/routes.h"
 
+#include "api/limits.h"
 #include "api/service.h"
 #include "api/transfer.h"
 #include "base/clock.h"
@@ -136,6 +137,12 @@ static void refuse_token(struct request *request, enum token_result result, bool
 	                           token_result_text(result)));
 }
 
+/* Balancers and collectors ask at their own pace. */
+static bool is_for_probes(const struct route *route)
+{
+	return route->id == ROUTE_HEALTH || route->id == ROUTE_LIVE || route->id == ROUTE_READY || route->id == ROUTE_METRICS;
+}
+
 /* False: answered. */
 static bool authorize(struct request *request)
 {
@@ -144,17 +151,20 @@ static bool authorize(struct request *request)
 	enum token_result result = TOKEN_MALFORMED;
 
 	if (request->route->access == ACCESS_ANYONE)
-		return true;
+		return is_for_probes(request->route) || limits_admit(request);
 	if ((request->header_repeated & (1u << HEADER_AUTHORIZATION)) != 0)
 		missing = false;
 	else
 		result = authenticator_check(service_of(request)->authenticator, request_header(request, HEADER_AUTHORIZATION),
 		                             &principal, &missing);
 	if (result != TOKEN_OK) {
-		refuse_token(request, result, missing);
+		if (limits_admit(request))
+			refuse_token(request, result, missing);
 		return false;
 	}
 	request->principal = *principal;
+	if (!limits_admit(request))
+		return false;
 	if (request->route->access == ACCESS_ADMIN && principal->role != ROLE_ADMIN) {
 		answer_problem(request, PROBLEM_FORBIDDEN, "This needs the role admin.");
 		return false;
@@ -234,6 +244,7 @@ void routes_begin(struct request *request)
 	struct match match;
 	unsigned methods;
 
+	limits_find_client(request);
 	request->route = find_route(request->path, request->method, &match, &methods);
 	if (request->method == METHOD_OPTIONS && methods != 0) {
 		server_preflight(request, allow_list(request, methods));

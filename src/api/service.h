@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "auth/authenticator.h"
+#include "auth/limiter.h"
 #include "base/log.h"
 #include "cache/freshness.h"
 #include "cache/lists.h"
@@ -12,6 +13,7 @@
 #include "config/config.h"
 #include "feed/follower.h"
 #include "feed/hub.h"
+#include "http/forwarded.h"
 #include "http/server.h"
 #include "lanes/list.h"
 #include "lanes/lookup.h"
@@ -39,6 +41,9 @@ struct service {
 	atomic_bool stopping;
 	const char *(*redis_state)(void *context); /* for /health; NULL without Redis */
 	void *redis_context;
+	struct limiter *limiter;
+	atomic_bool limited;                 /* RATE_LIMIT is set */
+	_Atomic(const struct forwarded_trust *) trust;
 	struct transfer *transfer; /* the import that runs or ran last; api/transfer.c */
 	bool is_metrics_port;      /* this is the service of METRICS_PORT */
 };

@@ -16,6 +16,7 @@
 #include "http/cors.h"
 #include "http/listen.h"
 #include "http/reply.h"
+#include "http/tls.h"
 #include "http/worker.h"
 
 /* Request line, headers and answer headers of one connection. libmicrohttpd clears all of it after each request, so what
@@ -386,7 +387,7 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
 	return strlen(text);
 }
 
-static void on_message(void *context, const char *format, va_list arguments)
+PRINTF_LIKE(2, 0) static void on_message(void *context, const char *format, va_list arguments)
 {
 	char line[512];
 
@@ -424,9 +425,12 @@ static struct MHD_Daemon *start_daemon(struct server *server, int listen_fd, con
 		{MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_request_end, server},
 		{MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, server},
 		{MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, NULL},
+		{server->tls ? MHD_OPTION_HTTPS_CERT_CALLBACK2 : MHD_OPTION_END, 0, (void *)(uintptr_t)tls_certificate},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
 		{MHD_OPTION_END, 0, NULL},
 	};
-	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+	                 (server->tls ? MHD_USE_TLS : 0);
 
 	return MHD_start_daemon(flags, 0, admit, server, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL,
 	                        MHD_OPTION_ARRAY, options, MHD_OPTION_END);
@@ -442,6 +446,7 @@ bool server_start(struct server **out, const struct server_options *options, str
 		return false;
 	}
 	server->options = *options;
+	server->tls = options->tls;
 	server->request_timeout_ns = (uint64_t)config->request_timeout_ms * CLOCK_MS;
 	atomic_store(&server->cors, cors_create(config->cors_origins));
 	int fd = listen_open(config->host, options->port, &server->port, problem);

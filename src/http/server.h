@@ -13,6 +13,7 @@ struct config;
 struct server_options {
 	const struct config *config;
 	unsigned port;    /* 0: a free one */
+	bool tls;         /* with what tls_load has read */
 	unsigned threads; /* 0: HTTP_THREADS */
 	void *service; /* becomes request->service */
 	/* Headers are in: sets route, principal, body_bytes_max and handler, or answers at once (refusal). */
