@@ -8,7 +8,11 @@
 /* The lists. A new migration: its two files in migrations/BACKEND, its name in migrations/meson.build, its line here. */
 #define SQLITE_MIGRATIONS(X) \
 	X(1, initial, migration_sqlite_0001_initial)
-#define POSTGRES_MIGRATIONS(X)
+#define POSTGRES_MIGRATIONS(X) \
+	X(1, events, migration_postgres_0001_events) \
+	X(2, changes, migration_postgres_0002_changes) \
+	X(3, lists, migration_postgres_0003_lists) \
+	X(4, instances, migration_postgres_0004_instances)
 
 #define X(number, name, symbol) \
 	extern const unsigned char symbol##_up[], symbol##_down[]; \

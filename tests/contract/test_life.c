@@ -215,7 +215,8 @@ static void migrations_go_up_and_down(void **state)
 	assert_ok(world->session, store_migrate_up(world->session, 0, &report));
 	assert_ok(world->session, store_schema_check(world->session));
 	assert_ok(world->session, store_head(world->session, &head));
-	assert_int_equal(0, head.seq);
+	/* A downgrade of PostgreSQL keeps the events, and the next upgrade begins their log anew. */
+	assert_int_equal(world_is_sqlite() ? 0 : 1, head.seq);
 	assert_ok(world->session, store_migrate_up(world->session, 0, &report)); /* nothing left to do */
 	assert_result(STORE_SCHEMA, world->session, store_migrate_up(world->session, newest + 1, &report));
 	buf_finish(&report);

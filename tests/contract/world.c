@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <libpq-fe.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -69,6 +70,18 @@ struct config *world_config(void)
 	return config;
 }
 
+/* A downgrade keeps the events on PostgreSQL; a test begins with none. */
+static void empty_database(void)
+{
+	PGconn *connection = PQconnectdb(database_url);
+	PGresult *result = PQexec(connection, "SET client_min_messages = error; DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+
+	if (PQresultStatus(result) != PGRES_COMMAND_OK)
+		fail_msg("emptying the database: %s", PQerrorMessage(connection));
+	PQclear(result);
+	PQfinish(connection);
+}
+
 int world_setup(void **state)
 {
 	struct world *world = calloc(1, sizeof *world);
@@ -82,7 +95,10 @@ int world_setup(void **state)
 	if (store_open(&world->store, world->config, false, &text) != STORE_OK)
 		fail_msg("store_open: %.*s", STR_ARG(buf_view(&text)));
 	world->session = world_session(world);
-	assert_ok(world->session, store_migrate_down(world->session, 0, &text));
+	if (sqlite)
+		assert_ok(world->session, store_migrate_down(world->session, 0, &text));
+	else
+		empty_database();
 	assert_ok(world->session, store_migrate_up(world->session, 0, &text));
 	buf_finish(&text);
 	return 0;

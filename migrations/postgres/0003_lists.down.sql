@@ -1,0 +1,11 @@
+DROP FUNCTION evently_query(text);
+DROP TABLE event_words;
+DROP FUNCTION evently_words(text);
+DROP INDEX events_by_date;
+DROP INDEX events_upcoming;
+DROP INDEX events_by_venue;
+DROP INDEX events_by_title;
+DROP INDEX events_by_price;
+DROP INDEX events_by_updated_at;
+DROP INDEX events_by_created_at;
+DROP INDEX events_by_id;

@@ -1,0 +1,2 @@
+DROP TABLE relay;
+DROP TABLE instances;

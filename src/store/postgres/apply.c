@@ -1,0 +1,387 @@
+/* Group commit: a batch of writes in one transaction and two round trips.
+ *
+ * The first locks the catalog's row and reads all that the writes are about; plan.c settles them in memory; the second
+ * carries everything out with a constant number of statements and commits. Whoever holds the catalog's row is the only
+ * writer, so seq is gapless and in the order of commits.
+ *
+ * A batch that the database refuses for its data is halved until the one bad write fails alone. A COMMIT whose answer was
+ * lost is looked up by the batch's write_id, under the catalog's lock: having the lock means that the lost transaction is
+ * over, so what is not there then never will be, and the batch may be tried again. */
+#include "store/postgres/postgres.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "store/postgres/carry.h"
+#include "store/postgres/error.h"
+#include "store/postgres/plan.h"
+#include "store/postgres/statement.h"
+
+enum { LOOK_UP_PAUSE_MS = 20, ROUND_BYTES_MAX = 1 << 30 };
+
+struct batch {
+	struct store_write *writes;
+	size_t count;
+	bool all_or_nothing, dry; /* dry: rolled back at the end, to find out what would fail */
+	int64_t now_us;
+	struct arena *arena;
+	struct plan plan;
+	int64_t write_id;   /* this batch's, in every change of it */
+	uint64_t first_seq; /* of the attempt whose COMMIT was sent */
+	bool in_doubt;      /* a COMMIT was sent and its answer has not come */
+	bool data_error;    /* the database refused what was written */
+};
+
+static const enum statement STATEMENTS_USED[] = {
+	SQL_BEGIN, SQL_LIMIT_TIME, SQL_CATALOG_LOCK, SQL_WRITE_FIND, SQL_KEYS_FIND, SQL_EVENTS_FIND, SQL_IDS_TAKE,
+	SQL_USERS_FILL, SQL_EVENTS_INSERT, SQL_EVENTS_UPDATE, SQL_EVENTS_DELETE, SQL_WORDS_PUT, SQL_WORDS_DELETE,
+	SQL_CHANGES_INSERT, SQL_DAYS_ADD, SQL_KEYS_INSERT, SQL_CATALOG_ADVANCE, SQL_CHANGES_NOTIFY, SQL_COMMIT, SQL_ROLLBACK,
+};
+
+static enum store_result out_of_memory(struct pg_connection *connection)
+{
+	return store_fail(&connection->session->base, STORE_OUT_OF_MEMORY, "Out of memory for a batch of writes");
+}
+
+/* ---- the first round trip ---- */
+
+struct questions {
+	struct array event_ids, key_users, key_texts;
+	char left_ms[16];
+};
+
+static bool ask(struct pipeline *pipeline, struct batch *batch, struct questions *questions)
+{
+	struct plan *plan = &batch->plan;
+	struct params params = {0};
+
+	pipeline_add(pipeline, SQL_BEGIN, NULL);
+	snprintf(questions->left_ms, sizeof questions->left_ms, "%d", clock_left_ms(pipeline->connection->deadline_ns) + 1);
+	params_text(&params, str_from(questions->left_ms));
+	pipeline_add(pipeline, SQL_LIMIT_TIME, &params);
+	pipeline_add(pipeline, SQL_CATALOG_LOCK, NULL);
+	if (batch->in_doubt) {
+		params = (struct params){0};
+		params_i64(&params, (int64_t)batch->first_seq);
+		pipeline_add(pipeline, SQL_WRITE_FIND, &params);
+	}
+	if (plan->key_count > 0) {
+		for (size_t i = 0; i < plan->key_count; i++) {
+			array_i64(&questions->key_users, plan->keys[i].user_id);
+			array_text(&questions->key_texts, plan->keys[i].key);
+		}
+		params = (struct params){0};
+		params_array(&params, &questions->key_users);
+		params_array(&params, &questions->key_texts);
+		params_time(&params, batch->now_us - IDEMPOTENCY_KEPT_US);
+		pipeline_add(pipeline, SQL_KEYS_FIND, &params);
+	}
+	if (plan->event_count > 0) {
+		for (size_t i = 0; i < plan->event_count; i++)
+			array_i64(&questions->event_ids, plan->events[i].id);
+		params = (struct params){0};
+		params_array(&params, &questions->event_ids);
+		pipeline_add(pipeline, SQL_EVENTS_FIND, &params);
+	}
+	if (plan->creations > 0) {
+		params = (struct params){0};
+		params_i64(&params, (int64_t)plan->creations);
+		pipeline_add(pipeline, SQL_IDS_TAKE, &params);
+	}
+	return !questions->event_ids.bytes.failed && !questions->key_users.bytes.failed && !questions->key_texts.bytes.failed;
+}
+
+static void take_keys(struct plan *plan, const PGresult *result)
+{
+	for (int row = 0; row < PQntuples(result); row++) {
+		struct plan_key *key = plan_key(plan, cell_i64(result, row, 0), cell_text(result, row, 1));
+		if (key == NULL)
+			continue;
+		key->known = true;
+		key->body_hash = (uint64_t)cell_i64(result, row, 2);
+		key->answer = arena_str(plan->arena, cell_text(result, row, 3));
+	}
+}
+
+static enum store_result take_events(struct pg_connection *connection, struct plan *plan, const PGresult *result)
+{
+	for (int row = 0; row < PQntuples(result); row++) {
+		struct event event;
+		if (!cell_event(result, row, COLUMN_FIRST, plan->arena, &event))
+			return read_damaged(connection, plan->arena, "An event");
+		struct plan_event *slot = plan_event(plan, event.id);
+		CHECK(slot != NULL);
+		slot->existed = slot->exists = true;
+		slot->was = slot->is = event;
+	}
+	return STORE_OK;
+}
+
+/* Whether the lost COMMIT is found to have happened. */
+static bool take_found(struct pipeline *pipeline, const struct batch *batch)
+{
+	PGresult *result = pipeline_result(pipeline);
+	bool found = result != NULL && PQntuples(result) == 1 && cell_i64(result, 0, 0) == batch->write_id;
+
+	PQclear(result);
+	return found;
+}
+
+/* In the order of ask(). */
+static enum store_result take_answers(struct pipeline *pipeline, struct batch *batch, bool *found)
+{
+	struct plan *plan = &batch->plan;
+	enum store_result outcome = STORE_OK;
+
+	PQclear(pipeline_result(pipeline));
+	PQclear(pipeline_result(pipeline));
+	PGresult *result = pipeline_result(pipeline);
+	if (result != NULL && PQntuples(result) == 1)
+		plan->seq = (uint64_t)cell_i64(result, 0, 0);
+	else if (result != NULL)
+		outcome = store_fail(&pipeline->connection->session->base, STORE_SCHEMA, "The table `catalog` is empty");
+	PQclear(result);
+	if (batch->in_doubt)
+		*found = take_found(pipeline, batch);
+	if (plan->key_count > 0 && (result = pipeline_result(pipeline)) != NULL) {
+		take_keys(plan, result);
+		PQclear(result);
+	}
+	if (plan->event_count > 0 && (result = pipeline_result(pipeline)) != NULL) {
+		if (outcome == STORE_OK)
+			outcome = take_events(pipeline->connection, plan, result);
+		PQclear(result);
+	}
+	if (plan->creations > 0 && (result = pipeline_result(pipeline)) != NULL) {
+		for (int row = 0; row < PQntuples(result) && (size_t)row < plan->creations; row++)
+			plan->new_ids[row] = cell_i64(result, row, 0);
+		PQclear(result);
+	}
+	enum store_result ended = pipeline_end(pipeline);
+	return ended != STORE_OK ? ended : outcome;
+}
+
+static enum store_result first_round(struct pg_connection *connection, struct batch *batch, bool *found)
+{
+	struct questions questions;
+	struct pipeline pipeline;
+
+	enum store_result outcome = pipeline_begin(&pipeline, connection, STATEMENTS_USED, ARRAY_LENGTH(STATEMENTS_USED));
+	if (outcome != STORE_OK)
+		return outcome;
+	array_init(&questions.event_ids, ARRAY_I64, ROUND_BYTES_MAX);
+	array_init(&questions.key_users, ARRAY_I64, ROUND_BYTES_MAX);
+	array_init(&questions.key_texts, ARRAY_TEXT, ROUND_BYTES_MAX);
+	bool asked = ask(&pipeline, batch, &questions);
+	pipeline_send(&pipeline);
+	outcome = take_answers(&pipeline, batch, found);
+	if (outcome == STORE_OK && !asked)
+		outcome = out_of_memory(connection);
+	array_finish(&questions.event_ids);
+	array_finish(&questions.key_users);
+	array_finish(&questions.key_texts);
+	return outcome;
+}
+
+/* ---- the second ---- */
+
+/* COMMIT of a transaction that cannot commit answers ROLLBACK, without an error. */
+static bool committed(const PGresult *result)
+{
+	return result != NULL && strcmp(PQcmdStatus((PGresult *)result), "COMMIT") == 0;
+}
+
+static enum store_result second_round(struct pg_connection *connection, struct batch *batch)
+{
+	struct pipeline pipeline;
+	struct carry carry;
+	uint64_t now_ns = clock_monotonic_ns();
+	bool done = false;
+
+	enum store_result outcome = carry_init(&carry, &batch->plan, batch->write_id) ? STORE_OK : out_of_memory(connection);
+	if (outcome == STORE_OK)
+		outcome = pipeline_begin(&pipeline, connection, NULL, 0);
+	if (outcome != STORE_OK) {
+		carry_finish(&carry);
+		return outcome;
+	}
+	size_t statements = carry_send(&carry, &pipeline, connection->history);
+	pipeline_add(&pipeline, batch->dry ? SQL_ROLLBACK : SQL_COMMIT, NULL);
+	batch->first_seq = carry.first_seq;
+	batch->in_doubt = !batch->dry;
+	/* Leaves a part of the time for looking the COMMIT up, should its answer not come. */
+	if (connection->deadline_ns > now_ns)
+		connection->deadline_ns -= (connection->deadline_ns - now_ns) / 4;
+	pipeline_send(&pipeline);
+	for (size_t i = 0; i < statements; i++)
+		PQclear(pipeline_result(&pipeline));
+	PGresult *end = pipeline_result(&pipeline);
+	done = batch->dry ? end != NULL : committed(end);
+	PQclear(end);
+	outcome = pipeline_end(&pipeline);
+	carry_finish(&carry);
+	if (done)
+		outcome = STORE_OK; /* whatever became of the connection afterwards */
+	else if (outcome == STORE_OK)
+		outcome = store_fail(&connection->session->base, STORE_INTERNAL, "PostgreSQL rolled a batch back without a word");
+	/* An error that the server reported before it said COMMIT means that it did not commit. */
+	if (done || !connection->lost)
+		batch->in_doubt = false;
+	return outcome;
+}
+
+static void forget_outcomes(struct batch *batch, size_t keep)
+{
+	for (size_t i = 0; i < batch->count; i++) {
+		struct store_write *write = &batch->writes[i];
+		if (i == keep)
+			continue;
+		write->outcome = WRITE_PENDING;
+		write->change = (struct change){0};
+		write->event = (struct event){0};
+		write->answer = STR_NONE;
+	}
+}
+
+/* The transaction is given up, the connection stays usable. */
+static void roll_back(struct pg_connection *connection)
+{
+	if (!connection->lost && connection->pg != NULL && PQtransactionStatus(connection->pg) != PQTRANS_IDLE
+	    && statement_do(connection, SQL_ROLLBACK, NULL) != STORE_OK)
+		connection->lost = true;
+}
+
+static enum store_result run_in_transaction(struct pg_connection *connection, struct batch *batch)
+{
+	struct plan *plan = &batch->plan;
+	bool found = false;
+
+	struct plan before = *plan;
+	bool looked_up = batch->in_doubt;
+	if (!plan_init(plan, batch->writes, batch->count, batch->all_or_nothing, batch->now_us, batch->arena))
+		return out_of_memory(connection);
+	enum store_result outcome = first_round(connection, batch, &found);
+	if (outcome != STORE_OK) {
+		if (looked_up)
+			*plan = before; /* its outcomes may yet turn out to be true */
+		return outcome;
+	}
+	batch->in_doubt = false;
+	if (found) {
+		*plan = before;
+		roll_back(connection);
+		return STORE_OK;
+	}
+	forget_outcomes(batch, SIZE_MAX);
+	if (!plan_add_creations(plan) || !plan_decide(plan))
+		return out_of_memory(connection);
+	if (plan->refused || plan->applied == 0) {
+		roll_back(connection);
+		return STORE_OK;
+	}
+	return second_round(connection, batch);
+}
+
+static enum store_result run_batch(struct pg_connection *connection, struct batch *batch)
+{
+	enum store_result outcome = statement_learn_history(connection);
+	if (outcome != STORE_OK)
+		return outcome;
+	batch->data_error = false;
+	outcome = run_in_transaction(connection, batch);
+	batch->data_error = outcome != STORE_OK && connection->data_error;
+	if (outcome != STORE_OK)
+		roll_back(connection);
+	return outcome;
+}
+
+/* One batch in one transaction, with its COMMIT looked up until the deadline if need be. */
+static enum store_result commit_batch(struct store_session *session, struct batch *batch)
+{
+	batch->write_id = (int64_t)random_u64();
+	batch->in_doubt = false;
+	for (;;) {
+		struct turn turn = turn_begin(session, TURN_PRIMARY);
+		while (turn_next(&turn))
+			turn.result = run_batch(turn.connection, batch);
+		if (turn.result == STORE_OK) {
+			if (batch->plan.refused) {
+				size_t at = 0;
+				while (batch->writes[at].outcome == WRITE_APPLIED || batch->writes[at].outcome == WRITE_UNCHANGED)
+					at++;
+				forget_outcomes(batch, at);
+			}
+			return STORE_OK;
+		}
+		if (!batch->in_doubt) {
+			forget_outcomes(batch, SIZE_MAX);
+			return turn.result;
+		}
+		if (session->deadline_ns == UINT64_MAX || clock_left_ms(session->deadline_ns) <= LOOK_UP_PAUSE_MS)
+			break;
+		nanosleep(&(struct timespec){.tv_nsec = LOOK_UP_PAUSE_MS * 1000000L}, NULL);
+	}
+	forget_outcomes(batch, SIZE_MAX);
+	return store_fail(session, STORE_UNAVAILABLE, "The connection broke during a COMMIT, and whether it happened could "
+	                  "not be found out in time");
+}
+
+/* ---- one bad write ---- */
+
+/* Halves the batch until the write that the database refuses stands alone. */
+static enum store_result commit_halves(struct store_session *session, struct batch *batch)
+{
+	enum store_result outcome = commit_batch(session, batch);
+	if (outcome == STORE_OK || !batch->data_error)
+		return outcome;
+	if (batch->count == 1) {
+		batch->writes[0].outcome = WRITE_FAILED;
+		return STORE_OK;
+	}
+	struct batch first = *batch, second = *batch;
+	first.count = batch->count / 2;
+	second.writes += first.count;
+	second.count -= first.count;
+	outcome = commit_halves(session, &first);
+	return outcome == STORE_OK ? commit_halves(session, &second) : outcome;
+}
+
+/* All or nothing, and the database refused: the first write that it refuses is the last of the shortest beginning of the
+ * batch that fails. */
+static enum store_result find_refused(struct store_session *session, struct batch *batch)
+{
+	size_t good = 0, bad = batch->count;
+
+	while (bad - good > 1) {
+		struct batch trial = *batch;
+		trial.count = good + (bad - good) / 2;
+		trial.dry = true;
+		enum store_result outcome = commit_batch(session, &trial);
+		if (outcome != STORE_OK && !trial.data_error)
+			return outcome;
+		if (outcome == STORE_OK)
+			good = trial.count;
+		else
+			bad = trial.count;
+	}
+	forget_outcomes(batch, SIZE_MAX);
+	batch->writes[bad - 1].outcome = WRITE_FAILED;
+	return STORE_OK;
+}
+
+enum store_result postgres_apply(struct store_session *session, struct store_write *writes, size_t count,
+                                 bool all_or_nothing, int64_t now_us, struct arena *arena)
+{
+	struct batch batch = {.writes = writes, .count = count, .all_or_nothing = all_or_nothing, .now_us = now_us,
+	                      .arena = arena};
+
+	if (count == 0)
+		return STORE_OK;
+	if (!all_or_nothing)
+		return commit_halves(session, &batch);
+	enum store_result outcome = commit_batch(session, &batch);
+	return outcome != STORE_OK && batch.data_error ? find_refused(session, &batch) : outcome;
+}

@@ -1,0 +1,35 @@
+/* Carries a settled plan to the database: arrays for a constant number of statements, however many writes there are. */
+#ifndef EVENTLY_STORE_POSTGRES_CARRY_H
+#define EVENTLY_STORE_POSTGRES_CARRY_H
+
+#include "store/postgres/plan.h"
+#include "store/postgres/statement.h"
+
+#define IDEMPOTENCY_KEPT_US INT64_C(86400000000)
+
+/* The columns of an event, as arrays. */
+enum { CARRY_EVENT_ARRAYS = 12 };
+struct carry_events {
+	struct array columns[CARRY_EVENT_ARRAYS];
+};
+
+struct carry {
+	struct plan *plan;
+	int64_t write_id;
+	uint64_t first_seq;
+	struct carry_events inserted, updated;
+	struct array deleted, reworded, contents;
+	struct array users, emails, roles;
+	struct array changes[8];
+	struct array day_statuses, days, day_counts;
+	struct array key_users, key_texts, key_hashes, key_answers;
+	int64_t status_counts[EVENT_STATUS_COUNT]; /* what the batch adds to each */
+};
+
+/* Fills the arrays. False without memory; carry_finish is due in any case. */
+MUST_CHECK bool carry_init(struct carry *carry, struct plan *plan, int64_t write_id);
+/* Adds the statements to the pipeline; gives how many. The arrays must stay until the results are there. */
+size_t carry_send(struct carry *carry, struct pipeline *pipeline, int64_t history);
+void carry_finish(struct carry *carry);
+
+#endif

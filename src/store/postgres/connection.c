@@ -1,0 +1,295 @@
+#include "store/postgres/connection.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/postgres/error.h"
+#include "store/postgres/postgres.h"
+
+enum {
+	STAGGER_MS = 100,      /* between the starts of attempts to several hosts */
+	SLICE_MS = 100,        /* how often a silent wait looks whether others gave the server up */
+	PATIENCE_MS = 250,     /* a wait shorter than this is not given up for the breaker's sake */
+	WORDS_BYTES = 384,
+};
+
+/* Attempts of one connection_open. */
+struct attempt {
+	PGconn *pg; /* NULL: not started or over */
+	unsigned host;
+	PostgresPollingStatusType wants;
+};
+
+struct race {
+	struct pg_connection *connection;
+	const struct pg_address *address;
+	struct attempt attempts[PG_HOSTS_MAX];
+	size_t started, running;
+	uint64_t deadline_ns, next_start_ns;
+	unsigned first_host;
+	enum store_result result; /* of the most telling failure */
+	char words[WORDS_BYTES];
+};
+
+static void ignore_notice(void *context, const char *message)
+{
+	(void)context;
+	log_debug("store", "PostgreSQL says: %.*s", (int)strcspn(message, "\n"), message);
+}
+
+static void attempt_failed(struct race *race, struct attempt *attempt)
+{
+	char words[WORDS_BYTES];
+	enum store_result result = error_of_connecting(race->connection->peer, race->address->hosts[attempt->host],
+	                                               race->address->ports[attempt->host], PQerrorMessage(attempt->pg),
+	                                               words, sizeof words);
+	/* A server that answers and refuses says more than one that is not there. */
+	if (race->words[0] == '\0' || (result != STORE_UNAVAILABLE && race->result == STORE_UNAVAILABLE)) {
+		memcpy(race->words, words, sizeof words);
+		race->result = result;
+	}
+	PQfinish(attempt->pg);
+	attempt->pg = NULL;
+	race->running--;
+	race->next_start_ns = 0; /* the next host need not wait */
+}
+
+static enum store_result attempt_start(struct race *race)
+{
+	const struct pg_address *address = race->address;
+	const char *keywords[PG_KEYWORDS_MAX + 3], *values[PG_KEYWORDS_MAX + 3];
+	size_t count = address->keyword_count;
+	struct attempt *attempt = &race->attempts[race->started];
+
+	memcpy(keywords, address->keywords, count * sizeof *keywords);
+	memcpy(values, address->values, count * sizeof *values);
+	attempt->host = (race->first_host + (unsigned)race->started) % (unsigned)address->host_count;
+	keywords[count] = "host";
+	values[count++] = address->hosts[attempt->host];
+	keywords[count] = "port";
+	values[count++] = address->ports[attempt->host];
+	keywords[count] = values[count] = NULL;
+	race->started++;
+	race->next_start_ns = clock_monotonic_ns() + STAGGER_MS * CLOCK_MS;
+	attempt->pg = PQconnectStartParams(keywords, values, 0);
+	if (attempt->pg == NULL)
+		return STORE_OUT_OF_MEMORY;
+	race->running++;
+	attempt->wants = PGRES_POLLING_WRITING;
+	/* The SQLSTATE of a refusal is only to be had from the verbose message. */
+	PQsetErrorVerbosity(attempt->pg, PQERRORS_VERBOSE);
+	PQsetNoticeProcessor(attempt->pg, ignore_notice, NULL);
+	if (PQstatus(attempt->pg) == CONNECTION_BAD)
+		attempt_failed(race, attempt);
+	return STORE_OK;
+}
+
+/* Waits for any attempt; advances those that are ready. The winner's PGconn, or NULL. */
+static PGconn *race_step(struct race *race, unsigned *host)
+{
+	struct pollfd fds[PG_HOSTS_MAX];
+	struct attempt *of[PG_HOSTS_MAX];
+	nfds_t count = 0;
+
+	for (size_t i = 0; i < race->started; i++) {
+		struct attempt *attempt = &race->attempts[i];
+		if (attempt->pg == NULL)
+			continue;
+		of[count] = attempt;
+		fds[count++] = (struct pollfd){PQsocket(attempt->pg),
+		                               attempt->wants == PGRES_POLLING_READING ? POLLIN : POLLOUT, 0};
+	}
+	int wait_ms = clock_left_ms(race->deadline_ns);
+	if (race->started < race->address->host_count && clock_left_ms(race->next_start_ns) < wait_ms)
+		wait_ms = clock_left_ms(race->next_start_ns) + 1;
+	if (poll(fds, count, wait_ms) <= 0)
+		return NULL;
+	for (nfds_t i = 0; i < count; i++) {
+		if (fds[i].revents == 0)
+			continue;
+		of[i]->wants = PQconnectPoll(of[i]->pg);
+		if (of[i]->wants == PGRES_POLLING_OK) {
+			PGconn *winner = of[i]->pg;
+			of[i]->pg = NULL;
+			*host = of[i]->host;
+			return winner;
+		}
+		if (of[i]->wants == PGRES_POLLING_FAILED)
+			attempt_failed(race, of[i]);
+	}
+	return NULL;
+}
+
+static PGconn *run_race(struct race *race, unsigned *host)
+{
+	PGconn *winner = NULL;
+
+	while (winner == NULL && clock_left_ms(race->deadline_ns) > 0) {
+		if (race->started < race->address->host_count
+		    && (race->running == 0 || clock_monotonic_ns() >= race->next_start_ns)) {
+			if (attempt_start(race) != STORE_OK) {
+				race->result = STORE_OUT_OF_MEMORY;
+				break;
+			}
+			continue;
+		}
+		if (race->running == 0)
+			break;
+		winner = race_step(race, host);
+	}
+	for (size_t i = 0; i < race->started; i++)
+		PQfinish(race->attempts[i].pg);
+	return winner;
+}
+
+/* Names the server and its timeline. pg_control_checkpoint() learns of a promotion only at the next checkpoint, the name
+ * of the WAL file at once. (PostgreSQL 15 manual, 9.27) */
+static enum store_result learn_history(struct pg_connection *connection)
+{
+	if (connection->peer->replica)
+		return STORE_OK;
+	if (PQsendQueryParams(connection->pg, "SELECT evently_history()", 0, NULL, NULL, NULL, NULL, 0) == 0)
+		return error_of_connection(connection);
+	enum store_result result = connection_wait(connection);
+	if (result != STORE_OK)
+		return result;
+	PGresult *answer = PQgetResult(connection->pg);
+	if (PQresultStatus(answer) == PGRES_TUPLES_OK && PQntuples(answer) == 1)
+		(void)str_to_i64(str_from(PQgetvalue(answer, 0, 0)), &connection->history);
+	PQclear(answer); /* no such function: the schema is not there yet, which other calls will say */
+	while (connection_wait(connection) == STORE_OK && (answer = PQgetResult(connection->pg)) != NULL)
+		PQclear(answer);
+	if (connection->history != 0)
+		atomic_store(&connection->session->store->history, connection->history);
+	return connection->lost ? STORE_UNAVAILABLE : STORE_OK;
+}
+
+static enum store_result check_server(struct pg_connection *connection)
+{
+	struct store_session *session = &connection->session->base;
+	const char *encoding = PQparameterStatus(connection->pg, "server_encoding");
+
+	if (PQserverVersion(connection->pg) < 140000)
+		return store_fail(session, STORE_DENIED, "PostgreSQL at %s:%s is version %d: 14 or newer is needed, 15 is tested",
+		                  connection->host, connection->port, PQserverVersion(connection->pg) / 10000);
+	if (encoding == NULL || strcmp(encoding, "UTF8") != 0)
+		return store_fail(session, STORE_DENIED, "Database \"%s\" at %s:%s is encoded in %s: make it anew with "
+		                  "createdb -E UTF8 -T template0", connection->peer->address.name, connection->host,
+		                  connection->port, encoding != NULL ? encoding : "an unknown way");
+	return learn_history(connection);
+}
+
+enum store_result connection_open(struct pg_connection *connection)
+{
+	struct postgres_session *session = connection->session;
+	struct pg_peer *peer = connection->peer;
+	uint64_t limit_ns = clock_monotonic_ns() + (uint64_t)session->store->connect_timeout_ms * CLOCK_MS;
+	struct race race = {
+		.connection = connection,
+		.address = &peer->address,
+		.deadline_ns = connection->deadline_ns < limit_ns ? connection->deadline_ns : limit_ns,
+		.first_host = atomic_load(&peer->host_last),
+		.result = STORE_UNAVAILABLE,
+	};
+	unsigned host = race.first_host;
+
+	CHECK(connection->pg == NULL);
+	PGconn *pg = run_race(&race, &host);
+	if (pg == NULL) {
+		if (race.words[0] == '\0')
+			snprintf(race.words, sizeof race.words, "PostgreSQL at %s:%s did not answer in time: look at %s, and at "
+			         "firewalls in between; DB_CONNECT_TIMEOUT_MS is %d", peer->address.hosts[0], peer->address.ports[0],
+			         peer->replica ? "DB_REPLICAS" : peer->address.from_url ? "DATABASE_URL" : "DB_HOST and DB_PORT",
+			         session->store->connect_timeout_ms);
+		return store_fail(&session->base, race.result, "%s", race.words);
+	}
+	connection->pg = pg;
+	connection->host = peer->address.hosts[host];
+	connection->port = peer->address.ports[host];
+	atomic_store(&peer->host_last, host);
+	PQsetErrorVerbosity(pg, PQERRORS_DEFAULT);
+	enum store_result result = PQsetnonblocking(pg, 1) == 0 ? check_server(connection) : error_of_connection(connection);
+	if (result != STORE_OK)
+		connection_close(connection);
+	return result;
+}
+
+void connection_close(struct pg_connection *connection)
+{
+	PQfinish(connection->pg);
+	connection->pg = NULL;
+	connection->prepared = 0;
+	connection->history = 0;
+	connection->listens_changes = connection->listens_seen = false;
+	connection->hint_changes = connection->hint_seen = false;
+	connection->relay_locked = false;
+	connection->lost = connection->silent = connection->data_error = false;
+}
+
+bool connection_consume(struct pg_connection *connection)
+{
+	PGnotify *notification;
+
+	if (PQconsumeInput(connection->pg) == 0)
+		return false;
+	while ((notification = PQnotifies(connection->pg)) != NULL) {
+		if (strcmp(notification->relname, "evently_seen") == 0)
+			connection->hint_seen = true;
+		else
+			connection->hint_changes = true;
+		PQfreemem(notification);
+	}
+	return true;
+}
+
+/* Nothing came for a while: go on waiting? Others may have found out meanwhile that the server is gone. */
+static enum store_result silence(struct pg_connection *connection, uint64_t since_ns)
+{
+	struct store_session *session = &connection->session->base;
+	bool patient = clock_monotonic_ns() - since_ns < PATIENCE_MS * CLOCK_MS;
+
+	if (clock_left_ms(connection->deadline_ns) == 0) {
+		connection->lost = true;
+		connection->silent = !patient;
+		return store_fail(session, STORE_DEADLINE, "PostgreSQL at %s:%s did not answer in time", connection->host,
+		                  connection->port);
+	}
+	if (!patient && breaker_state(&connection->peer->breaker) == BREAKER_OPEN) {
+		connection->lost = connection->silent = true;
+		return store_fail(session, STORE_UNAVAILABLE, "PostgreSQL at %s:%s does not answer", connection->host,
+		                  connection->port);
+	}
+	return STORE_OK;
+}
+
+enum store_result connection_wait(struct pg_connection *connection)
+{
+	uint64_t since_ns = 0;
+
+	for (;;) {
+		int unsent = PQflush(connection->pg);
+		if (unsent < 0)
+			return error_of_connection(connection);
+		if (unsent == 0 && PQisBusy(connection->pg) == 0)
+			return STORE_OK;
+		struct pollfd fd = {PQsocket(connection->pg), (short)(POLLIN | (unsent > 0 ? POLLOUT : 0)), 0};
+		int left_ms = clock_left_ms(connection->deadline_ns);
+		int ready = poll(&fd, 1, left_ms < SLICE_MS ? left_ms : SLICE_MS);
+		if (ready < 0 && errno != EINTR)
+			return error_of_connection(connection);
+		if (ready <= 0) {
+			if (since_ns == 0)
+				since_ns = clock_monotonic_ns() - SLICE_MS * CLOCK_MS;
+			enum store_result result = silence(connection, since_ns);
+			if (result != STORE_OK)
+				return result;
+			continue;
+		}
+		since_ns = 0;
+		if ((fd.revents & ~POLLOUT) != 0 && !connection_consume(connection))
+			return error_of_connection(connection);
+	}
+}

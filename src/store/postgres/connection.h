@@ -1,0 +1,63 @@
+/* One connection to PostgreSQL and the peers that connections are made to.
+ *
+ * Sessions (postgres.h) own connections; a connection belongs to its session's thread. Every wait is a poll() bounded by
+ * the call's deadline. A connection that fell silent, broke or turned out to lead to a demoted server is `lost`: it is
+ * closed at the end of the turn and made anew when needed. Nothing here blocks longer than the deadline, except the
+ * system's resolver for host names (libpq resolves inside PQconnectStart). */
+#ifndef EVENTLY_STORE_POSTGRES_CONNECTION_H
+#define EVENTLY_STORE_POSTGRES_CONNECTION_H
+
+#include <libpq-fe.h>
+#include <stdatomic.h>
+
+#include "store/backend.h"
+
+enum { PG_HOSTS_MAX = 8, PG_REPLICAS_MAX = 6, PG_KEYWORDS_MAX = 48 };
+
+/* What the settings say about one way to the database: libpq's keywords and the hosts to try. */
+struct pg_address {
+	const char *keywords[PG_KEYWORDS_MAX], *values[PG_KEYWORDS_MAX]; /* without host, hostaddr and port */
+	size_t keyword_count;
+	const char *hosts[PG_HOSTS_MAX], *ports[PG_HOSTS_MAX];
+	size_t host_count;
+	const char *user, *name;   /* for words to people */
+	const char *sslmode;
+	bool from_url, tls_from_url; /* which setting to speak of */
+};
+
+/* The primary (one of several hosts) or one replica, shared by all threads. */
+struct pg_peer {
+	struct breaker breaker;
+	struct pg_address address;
+	bool replica;
+	atomic_uint host_last;             /* the host that worked last is tried first */
+	atomic_uint_fast64_t left_alone_until_ns; /* a lagging replica */
+};
+
+struct pg_connection {
+	struct postgres_session *session;
+	struct pg_peer *peer;
+	PGconn *pg;               /* NULL when closed */
+	const char *host, *port;  /* of pg, for words to people */
+	int64_t history;          /* names server and timeline; 0 when unknown (a replica) */
+	uint64_t prepared;        /* one bit for each prepared statement */
+	uint64_t deadline_ns;     /* of the call that runs */
+	bool listens_changes, listens_seen;
+	bool hint_changes, hint_seen; /* notifications that came and were not yet asked for */
+	bool relay_locked;
+	bool lost;                /* to be closed: broken, silent or demoted */
+	bool silent;              /* lost because no answer came in time */
+	bool data_error;          /* the last error lay in the data sent (SQLSTATE classes 22 and 23) */
+};
+
+/* Connects within the deadline and DB_CONNECT_TIMEOUT_MS: to all hosts at once, 100 ms apart, the first that may be used
+ * wins (after RFC 8305). Keeps the session's problem when it fails. */
+MUST_CHECK enum store_result connection_open(struct pg_connection *connection);
+void connection_close(struct pg_connection *connection); /* closed already is fine */
+
+/* Waits until a result can be fetched without blocking and everything is sent. Marks the connection lost otherwise. */
+MUST_CHECK enum store_result connection_wait(struct pg_connection *connection);
+/* Takes up what came in without waiting; notes notifications. False when the connection broke. */
+bool connection_consume(struct pg_connection *connection);
+
+#endif
