@@ -213,7 +213,7 @@ enum keys_verdict keys_verify(const struct keys *keys, struct str kid, struct st
 
 	for (size_t i = 0; i < keys->count; i++) {
 		const struct key *key = &keys->items[i];
-		bool same_kid = key->kid != NULL && str_equal(str_from(key->kid), kid);
+		bool same_kid = kid.ptr != NULL && key->kid != NULL && str_equal(str_from(key->kid), kid);
 		kids_used |= key->kid != NULL;
 		kid_known |= same_kid;
 		if (kid.ptr != NULL && key->kid != NULL && !same_kid)

@@ -9,16 +9,15 @@ struct reading {
 	const struct algorithm *algorithm;
 	enum public_keys_mode mode;
 	struct key *items;
-	size_t *count;
-	size_t count_max;
+	size_t count, count_max;
 	struct buf *problem;
 };
 
 /* Room for one more key, or NULL with a problem. */
 static struct key *next_place(struct reading *reading)
 {
-	if (*reading->count < reading->count_max)
-		return &reading->items[*reading->count];
+	if (reading->count < reading->count_max)
+		return &reading->items[reading->count];
 	buf_printf(reading->problem, "holds more than %zu keys", reading->count_max);
 	return NULL;
 }
@@ -56,7 +55,7 @@ static bool read_pem_block(struct reading *reading, struct str block, size_t *le
 		buf_printf(reading->problem, "holds a key that %s (%.*s)", why, STR_ARG(reading->algorithm->name));
 		return false;
 	}
-	++*reading->count;
+	reading->count++;
 	return true;
 }
 
@@ -178,7 +177,7 @@ static bool read_jwk(struct reading *reading, const json_t *jwk)
 	if (key == NULL)
 		return false;
 	if (init_from_jwk(key, reading->algorithm, jwk, &why)) {
-		++*reading->count;
+		reading->count++;
 		return true;
 	}
 	if (reading->mode == PUBLIC_KEYS_TOLERANT)
@@ -190,7 +189,7 @@ static bool read_jwk(struct reading *reading, const json_t *jwk)
 static bool read_jwk_set(struct reading *reading, const json_t *set)
 {
 	const json_t *list = json_object_get(set, "keys");
-	size_t before = *reading->count;
+	size_t before = reading->count;
 
 	if (!json_is_array(list)) {
 		buf_lit(reading->problem, "is not a JWK Set: a JSON object with an array \"keys\" is needed");
@@ -200,7 +199,7 @@ static bool read_jwk_set(struct reading *reading, const json_t *set)
 		if (!read_jwk(reading, json_array_get(list, i)))
 			return false;
 	}
-	if (*reading->count > before)
+	if (reading->count > before)
 		return true;
 	buf_printf(reading->problem, "holds no key for %.*s", STR_ARG(reading->algorithm->name));
 	return false;
@@ -222,10 +221,12 @@ static bool read_jwks(struct reading *reading, struct str text)
 bool public_keys_read(struct str text, const struct algorithm *algorithm, enum public_keys_mode mode,
                       struct key *items, size_t *count, size_t count_max, struct buf *problem)
 {
-	struct reading reading = {algorithm, mode, items, count, count_max, problem};
+	struct reading reading = {algorithm, mode, items, *count, count_max, problem};
 	struct str start = text;
 
 	while (start.len > 0 && (start.ptr[0] == '\n' || start.ptr[0] == '\r' || start.ptr[0] == ' ' || start.ptr[0] == '\t'))
 		start = str_skip(start, 1);
-	return str_starts_with(start, STR("{")) ? read_jwks(&reading, start) : read_pem(&reading, text);
+	bool read = str_starts_with(start, STR("{")) ? read_jwks(&reading, start) : read_pem(&reading, text);
+	*count = reading.count;
+	return read;
 }
