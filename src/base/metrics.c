@@ -149,14 +149,31 @@ void metrics_gauge_add(enum metric metric, unsigned series, int64_t amount)
 	atomic_fetch_add_explicit(&gauges[descriptions[metric].first_series + series], amount, memory_order_relaxed);
 }
 
+/* The first bucket that a time of so many bits can fall into: from there the search takes two steps at most. */
+static unsigned char first_buckets[65];
+
+static unsigned bit_length(uint64_t value)
+{
+	return value == 0 ? 0 : 64 - (unsigned)__builtin_clzll(value);
+}
+
+__attribute__((constructor)) static void prepare_buckets(void)
+{
+	for (unsigned bits = 1; bits <= 64; bits++) {
+		uint64_t least = (uint64_t)1 << (bits - 1);
+		while (first_buckets[bits] < ARRAY_LENGTH(bounds_ns) && least > bounds_ns[first_buckets[bits]])
+			first_buckets[bits]++;
+	}
+}
+
 void metrics_observe_ns(enum metric metric, unsigned series, uint64_t elapsed_ns)
 {
 	const struct description *description = &descriptions[metric];
-	unsigned bucket = 0;
+	unsigned bucket = first_buckets[bit_length(elapsed_ns)];
 
 	CHECK(series < description->series && description->type == METRIC_HISTOGRAM);
-	for (size_t i = 0; i < ARRAY_LENGTH(bounds_ns); i++)
-		bucket += elapsed_ns > bounds_ns[i];
+	while (bucket < ARRAY_LENGTH(bounds_ns) && elapsed_ns > bounds_ns[bucket])
+		bucket++;
 	struct slab *slab = own_slab != NULL ? own_slab : adopt_slab();
 	unsigned first = description->first_cell + series * HISTOGRAM_CELLS;
 	add(slab, first + bucket, 1);

@@ -99,6 +99,33 @@ static void buckets_hold_their_upper_bound(void **state)
 	assert_printed("\nevently_store_call_duration_seconds_sum{call=\"get_many\"} 20.000100002\n", true);
 }
 
+/* Around every bound and every power of two, one after another: the bucket's count goes up, and no smaller one's. */
+static void every_time_finds_its_bucket(void **state)
+{
+	static const struct {
+		uint64_t ns;
+		const char *bound, *below;
+	} cases[] = {
+		{65536, "0.0001", "0.00005"},  {100000, "0.0001", "0.00005"},  {100001, "0.00025", "0.0001"},
+		{131072, "0.00025", "0.0001"}, {262144, "0.0005", "0.00025"},  {524287, "0.001", "0.0005"},
+		{1000000, "0.001", "0.0005"},  {1000001, "0.0025", "0.001"},   {4194304, "0.005", "0.0025"},
+		{8388607, "0.01", "0.005"},    {20000000, "0.025", "0.01"},    {33554432, "0.05", "0.025"},
+		{67108864, "0.1", "0.05"},     {134217728, "0.25", "0.1"},     {499999999, "0.5", "0.25"},
+		{999999999, "1", "0.5"},       {1073741824, "2.5", "1"},       {4294967295, "5", "2.5"},
+		{8589934592, "10", "5"},       {UINT64_MAX / 2, "+Inf", "10"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LENGTH(cases); i++) {
+		char line[160];
+		metrics_observe_ns(METRIC_REQUESTS, i, cases[i].ns);
+		snprintf(line, sizeof line, "_bucket{route=\"%u\",le=\"%s\"} 1\n", i, cases[i].bound);
+		assert_printed(line, true);
+		snprintf(line, sizeof line, "_bucket{route=\"%u\",le=\"%s\"} 0\n", i, cases[i].below);
+		assert_printed(line, true);
+	}
+}
+
 static void only_series_in_use_are_printed(void **state)
 {
 	(void)state;
@@ -177,8 +204,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_lost_between_threads), cmocka_unit_test(many_short_threads_cost_no_memory),
 		cmocka_unit_test(gauges_are_set_and_added_to),     cmocka_unit_test(buckets_hold_their_upper_bound),
-		cmocka_unit_test(only_series_in_use_are_printed),  cmocka_unit_test(the_text_keeps_the_format),
-		cmocka_unit_test(the_process_tells_of_itself),
+		cmocka_unit_test(every_time_finds_its_bucket),     cmocka_unit_test(only_series_in_use_are_printed),
+		cmocka_unit_test(the_text_keeps_the_format),       cmocka_unit_test(the_process_tells_of_itself),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
