@@ -27,6 +27,7 @@ enum {
 	QUERY_QUEUE_MAX = 4096,
 	BULK_QUEUE_MAX = 16,
 	PROBLEM_BYTES_MAX = 4096,
+	BREAKER_SERIES_REDIS = 1,
 	GENERATED_TOKEN_MINUTES = 24 * 60,
 };
 
@@ -37,6 +38,9 @@ struct parts {
 	struct server *metrics_server;
 	struct keys *keys;
 	struct secret secret;
+	struct arena redis_arena; /* holds the texts of redis_options */
+	struct redis_options redis_options;
+	struct breaker redis_breaker; /* shared by every connection to Redis */
 	struct forwarded_trust trusts[2]; /* the one in use, and the one that a reload writes */
 };
 
@@ -120,6 +124,14 @@ static bool set_limits(struct parts *parts, const struct config *config, struct 
 	return true;
 }
 
+static bool prepare_redis(struct parts *parts, struct buf *problem)
+{
+	arena_init(&parts->redis_arena, 64 << 10);
+	redis_breaker_init(&parts->redis_breaker, BREAKER_SERIES_REDIS);
+	return !config_uses_redis(parts->service.config) ||
+	       redis_options_from_config(&parts->redis_options, parts->service.config, &parts->redis_arena, problem);
+}
+
 static bool uses_tls(const struct config *config)
 {
 	return config->tls_certificate_file[0] != '\0';
@@ -154,6 +166,39 @@ static void on_first_contact(void *context, struct store_session *session)
 	log_info("serve", "ready: %s answers, caches are warm", store_kind(service->store));
 }
 
+/* A connection of the caller's own; NULL without Redis. False: no memory. */
+static bool connect_redis(struct parts *parts, struct redis **redis)
+{
+	*redis = NULL;
+	if (!config_uses_redis(parts->service.config))
+		return true;
+	*redis = redis_create(&parts->redis_options, &parts->redis_breaker);
+	return *redis != NULL;
+}
+
+static bool start_read_lanes(struct parts *parts)
+{
+	struct service *service = &parts->service;
+	const struct config *config = service->config;
+	struct redis *for_lookups, *for_lists;
+
+	service->queries = task_lane_start(service->store, LANE_LIST, QUERY_THREADS, QUERY_QUEUE_MAX);
+	service->bulk = task_lane_start(service->store, LANE_BULK, 1, BULK_QUEUE_MAX);
+	if (service->queries == NULL || service->bulk == NULL || !connect_redis(parts, &for_lookups))
+		return false;
+	struct lookup_options lookups = {.store = service->store, .cache = service->local, .freshness = service->freshness,
+	                                 .redis = for_lookups,
+	                                 .shared_ttl_ms = (uint64_t)config->cache_ttl_event_details_s * 1000};
+	service->lookups = lookup_start(&lookups);
+	if (service->lookups == NULL || !connect_redis(parts, &for_lists))
+		return false;
+	struct list_lane_options lists = {.tasks = service->queries, .cache = service->lists, .freshness = service->freshness,
+	                                  .redis = for_lists, .shared_ttl_ms = (uint64_t)config->cache_ttl_events_s * 1000};
+	service->list_lane = list_lane_start(&lists);
+	hub_set_lane(service->hub, service->queries);
+	return service->list_lane != NULL;
+}
+
 static bool start_lanes(struct parts *parts)
 {
 	struct service *service = &parts->service;
@@ -162,15 +207,10 @@ static bool start_lanes(struct parts *parts)
 		.hub = service->hub, .authenticator = service->authenticator, .lease_ms = (int)service->config->lease_ms,
 		.first_contact = on_first_contact, .context = service};
 
-	service->queries = task_lane_start(service->store, LANE_LIST, QUERY_THREADS, QUERY_QUEUE_MAX);
-	service->bulk = task_lane_start(service->store, LANE_BULK, 1, BULK_QUEUE_MAX);
-	service->lookups = lookup_start(service->store, service->local);
-	if (service->queries == NULL || service->bulk == NULL || service->lookups == NULL)
+	if (!start_read_lanes(parts))
 		return false;
-	hub_set_lane(service->hub, service->queries);
-	service->list_lane = list_lane_start(service->queries, service->lists);
 	service->follower = follower_start(&options);
-	if (service->list_lane == NULL || service->follower == NULL)
+	if (service->follower == NULL)
 		return false;
 	service->writes = write_lane_start(service->store, service->follower);
 	return service->writes != NULL;
@@ -204,7 +244,8 @@ static bool start_servers(struct parts *parts, struct buf *problem)
 
 static bool start(struct parts *parts, struct buf *problem)
 {
-	if (!set_limits(parts, parts->service.config, problem) || !load_tls(parts->service.config, problem) ||
+	if (!prepare_redis(parts, problem) || !set_limits(parts, parts->service.config, problem) ||
+	    !load_tls(parts->service.config, problem) ||
 	    !prepare_store(parts, problem) || !prepare_keys(parts, problem))
 		return false;
 	if (!prepare_caches(parts) || !start_lanes(parts)) {
@@ -342,6 +383,8 @@ static void stop(struct parts *parts)
 	keys_unref(parts->keys);
 	secret_wipe(&parts->secret);
 	store_close(service->store);
+	breaker_finish(&parts->redis_breaker);
+	arena_finish(&parts->redis_arena);
 }
 
 int serve_main(const struct config *config)

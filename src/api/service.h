@@ -7,6 +7,7 @@
 #include "auth/authenticator.h"
 #include "auth/limiter.h"
 #include "base/log.h"
+#include "cache/cache_metrics.h"
 #include "cache/freshness.h"
 #include "cache/lists.h"
 #include "cache/local.h"
@@ -53,9 +54,6 @@ static inline struct service *service_of(const struct request *request)
 {
 	return request->service;
 }
-
-/* Series of METRIC_CACHE. */
-enum { CACHE_LOCAL_HIT, CACHE_LOCAL_MISS, CACHE_LIST_HIT, CACHE_LIST_MISS, CACHE_STALE };
 
 /* The statuses that the request's principal may see. */
 unsigned service_visible(const struct request *request);

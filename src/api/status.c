@@ -35,6 +35,8 @@ void service_label_metrics(void)
 	metrics_label(METRIC_CACHE, CACHE_LIST_HIT, "list_hit");
 	metrics_label(METRIC_CACHE, CACHE_LIST_MISS, "list_miss");
 	metrics_label(METRIC_CACHE, CACHE_STALE, "stale");
+	metrics_label(METRIC_CACHE, CACHE_SHARED_HIT, "shared_hit");
+	metrics_label(METRIC_CACHE, CACHE_SHARED_MISS, "shared_miss");
 	metrics_label(METRIC_CACHE_BYTES, 0, "events");
 	metrics_label(METRIC_CACHE_BYTES, 1, "lists");
 	metrics_label(METRIC_CACHE_ENTRIES, 0, "events");

@@ -15,6 +15,8 @@ struct freshness {
 	bool leased;                    /* leases are needed: several instances share the database */
 	_Atomic uint64_t applied_seq;   /* every change up to it is in the cache */
 	_Atomic uint64_t lease_until_ns; /* boot time; 0 before the first */
+	_Atomic uint64_t known_since;   /* every change behind it is known here: what is as old may be judged, older not */
+	_Atomic uint64_t history;       /* of the catalogue: tells it from another, and from itself after a fork; 0: not known */
 };
 
 static inline uint64_t freshness_applied(struct freshness *freshness)

@@ -49,16 +49,20 @@ static bool has_key(const struct table_entry *entry, const void *key)
 	return str_equal((struct str){list->bytes, list->key_len}, *(const struct str *)key);
 }
 
-static bool is_good(const struct list_cache *cache, const struct list_entry *list, uint64_t now_ns, int64_t now_us)
+bool lists_untouched(const struct list_cache *cache, unsigned statuses, uint64_t as_of)
 {
-	if (now_ns >= list->expires_ns || now_us >= list->valid_until_us)
-		return false;
 	for (unsigned status = 0; status < EVENT_STATUS_COUNT; status++) {
-		if ((list->statuses & EVENT_STATUS_BIT(status)) != 0 &&
-		    atomic_load_explicit(&cache->last_change[status], memory_order_acquire) > list->as_of)
+		if ((statuses & EVENT_STATUS_BIT(status)) != 0 &&
+		    atomic_load_explicit(&cache->last_change[status], memory_order_acquire) > as_of)
 			return false;
 	}
 	return true;
+}
+
+static bool is_good(const struct list_cache *cache, const struct list_entry *list, uint64_t now_ns, int64_t now_us)
+{
+	return now_ns < list->expires_ns && now_us < list->valid_until_us &&
+	       lists_untouched(cache, list->statuses, list->as_of);
 }
 
 struct list_entry *lists_get(struct list_cache *cache, struct str key, uint64_t now_ns, int64_t now_us, bool stale_too)

@@ -31,6 +31,8 @@ struct list_entry *lists_get(struct list_cache *cache, struct str key, uint64_t 
 /* Keeps the body under the key; gives the entry with a reference, NULL without memory. */
 MUST_CHECK struct list_entry *lists_fill(struct list_cache *cache, struct str key, struct str body, unsigned statuses,
                                          uint64_t as_of, int64_t valid_until_us, uint64_t now_ns);
+/* Whether no change behind as_of has touched any of the statuses. */
+bool lists_untouched(const struct list_cache *cache, unsigned statuses, uint64_t as_of);
 /* A change of the log, in seq order. */
 void lists_apply(struct list_cache *cache, const struct change *change);
 void lists_empty(struct list_cache *cache);

@@ -213,12 +213,21 @@ void local_apply(struct local_cache *cache, const struct change *change, uint64_
 	table_unref(entry != NULL ? &entry->table : NULL);
 }
 
-uint64_t local_last_change(struct local_cache *cache, int64_t id)
+struct local_entry *local_fill_current(struct local_cache *cache, const struct event *event, uint64_t as_of,
+                                       uint64_t now_ns, int64_t now_us)
 {
-	uint64_t hash = hash_id(id);
-	struct table_shard *shard = table_lock(&cache->table, hash);
-	uint64_t last = *change_slot(cache, hash);
+	struct local_entry *entry = entry_create(cache, event->id, event, as_of, now_ns, now_us);
 
+	if (entry == NULL)
+		return NULL;
+	struct table_shard *shard = table_lock(&cache->table, entry->table.hash);
+	struct table_entry *present = table_find(shard, entry->table.hash, NULL, NULL);
+	bool current = *change_slot(cache, entry->table.hash) <= as_of && present == NULL;
+	if (current && cache->ttl_ns > 0)
+		(void)table_put(&cache->table, shard, &entry->table, NULL);
 	table_unlock(shard);
-	return last;
+	if (current)
+		return entry;
+	table_unref(&entry->table);
+	return NULL;
 }

@@ -41,10 +41,12 @@ struct local_entry *local_get(struct local_cache *cache, int64_t id, uint64_t no
  * the newest entry known, with a reference; NULL without memory. */
 MUST_CHECK struct local_entry *local_fill(struct local_cache *cache, int64_t id, const struct event *event,
                                           uint64_t as_of, uint64_t now_ns, int64_t now_us);
+/* As local_fill, of what was read elsewhere than in the database; NULL when a change since as_of is known, so that it must
+ * be read from the database. */
+MUST_CHECK struct local_entry *local_fill_current(struct local_cache *cache, const struct event *event, uint64_t as_of,
+                                                  uint64_t now_ns, int64_t now_us);
 /* A change of the log, in seq order: what stands here becomes its `after`. */
 void local_apply(struct local_cache *cache, const struct change *change, uint64_t now_ns, int64_t now_us);
-/* The seq of the last change of the event that is known, or of another with the same hash: an upper bound. */
-uint64_t local_last_change(struct local_cache *cache, int64_t id);
 /* History forked: forgets every entry and every known change. */
 void local_empty(struct local_cache *cache);
 void local_unref(void *entry);

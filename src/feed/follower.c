@@ -55,17 +55,27 @@ static bool apply_next(struct follower *follower, const struct change *change)
 	return true;
 }
 
+/* Under the lock, with empty caches: what happened up to the head is in the store, what comes is followed. */
+static void start_at(struct follower *follower, const struct store_head *head)
+{
+	struct freshness *freshness = follower->options.freshness;
+
+	hub_begin(follower->options.hub, head->seq);
+	atomic_store(&freshness->history, head->history);
+	atomic_store(&freshness->known_since, head->seq);
+	atomic_store(&freshness->applied_seq, head->seq);
+}
+
 /* History forked: what was applied may never have happened. */
-static void forget_everything(struct follower *follower, uint64_t head_seq)
+static void forget_everything(struct follower *follower, const struct store_head *head)
 {
 	log_warning("follower", "the database's history forked at change %llu (applied: %llu); the caches are emptied",
-	            (unsigned long long)head_seq, (unsigned long long)freshness_applied(follower->options.freshness));
+	            (unsigned long long)head->seq, (unsigned long long)freshness_applied(follower->options.freshness));
 	pthread_mutex_lock(&follower->lock);
 	atomic_store(&follower->options.freshness->lease_until_ns, 0);
 	local_empty(follower->options.local);
 	lists_empty(follower->options.lists);
-	hub_begin(follower->options.hub, head_seq);
-	atomic_store(&follower->options.freshness->applied_seq, head_seq);
+	start_at(follower, head);
 	pthread_mutex_unlock(&follower->lock);
 }
 
@@ -119,8 +129,7 @@ void follower_users_changed(struct follower *follower, struct store_session *ses
 static void begin(struct follower *follower, const struct store_head *head)
 {
 	pthread_mutex_lock(&follower->lock);
-	hub_begin(follower->options.hub, head->seq);
-	atomic_store(&follower->options.freshness->applied_seq, head->seq);
+	start_at(follower, head);
 	pthread_mutex_unlock(&follower->lock);
 	read_inactive_users(follower, follower->session);
 	follower->head = *head;
@@ -137,7 +146,7 @@ static enum store_result look_at_head(struct follower *follower)
 		begin(follower, &head);
 	} else {
 		if (head.history != follower->head.history || head.seq < follower->head.seq)
-			forget_everything(follower, head.seq);
+			forget_everything(follower, &head);
 		if (head.users_version != follower->head.users_version)
 			read_inactive_users(follower, follower->session);
 		follower->head = head;

@@ -1,15 +1,18 @@
 #include "lanes/list.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/metrics.h"
+#include "cache/cache_metrics.h"
 
-enum { PAGE_ARENA_BYTES_MAX = 32 << 20, BODY_BYTES_MAX = 16 << 20, FLIGHTS_MAX = 1024 };
+enum { PAGE_ARENA_BYTES_MAX = 32 << 20, BODY_BYTES_MAX = 16 << 20, FLIGHTS_MAX = 1024, SHARED_STORE_MS = 20 };
 
 struct list_lane {
-	struct task_lane *tasks;
-	struct list_cache *cache;
+	struct list_lane_options options;
+	atomic_flag redis_busy; /* one thread at a time uses the connection; another goes to the database right away */
 	pthread_mutex_t lock;
 	struct list_job *leaders[FLIGHTS_MAX]; /* the jobs that are read; those that joined hang on next_waiting */
 	size_t leader_count;
@@ -45,28 +48,89 @@ static enum store_result valid_until(const struct query *query, const struct que
 	return result;
 }
 
-static enum store_result read_list(struct list_job *job, struct store_session *session)
+/* ---- Redis ---- */
+
+/* True: the caller alone may use the connection, until redis_leave. */
+static bool redis_enter(struct list_job *job, struct shared *shared)
 {
-	struct arena arena;
+	struct list_lane *lane = job->lane;
+
+	shared->redis = lane->options.redis;
+	shared->history = atomic_load(&lane->options.freshness->history);
+	return lane->options.redis != NULL && !job->from_primary && shared->history != 0 &&
+	       freshness_held(lane->options.freshness) && !atomic_flag_test_and_set_explicit(&lane->redis_busy, memory_order_acquire);
+}
+
+static void redis_leave(struct list_lane *lane)
+{
+	atomic_flag_clear_explicit(&lane->redis_busy, memory_order_release);
+}
+
+/* Another instance's list is good if every change since is known here and none has touched what it could show. */
+static bool look_in_redis(struct list_job *job, struct arena *arena)
+{
+	struct list_lane_options *options = &job->lane->options;
+	struct shared_list list = {.query = job->key, .min_as_of = atomic_load(&options->freshness->known_since)};
+	struct shared shared;
+
+	if (!redis_enter(job, &shared))
+		return false;
+	enum redis_result result = shared_get_lists(&shared, &list, 1, job->deadline_ns, arena);
+	redis_leave(job->lane);
+	bool hit = result == REDIS_DONE && list.state == SHARED_HIT && clock_wall_us() < list.valid_until_us &&
+	           lists_untouched(options->cache, job->query->statuses, list.as_of);
+	metrics_count(METRIC_CACHE, hit ? CACHE_SHARED_HIT : CACHE_SHARED_MISS, 1);
+	if (hit)
+		job->entry = lists_fill(options->cache, job->key, list.body, job->query->statuses, list.as_of, list.valid_until_us,
+		                        clock_monotonic_ns());
+	return job->entry != NULL;
+}
+
+static void leave_in_redis(struct list_job *job, struct str body, uint64_t as_of, int64_t until_us, struct arena *arena)
+{
+	struct shared_list list = {.query = job->key, .as_of = as_of, .valid_until_us = until_us, .body = body};
+	struct shared shared;
+
+	if (!redis_enter(job, &shared))
+		return;
+	(void)shared_set_lists(&shared, &list, 1, job->lane->options.shared_ttl_ms,
+	                       clock_monotonic_ns() + SHARED_STORE_MS * CLOCK_MS, arena);
+	redis_leave(job->lane);
+}
+
+/* ---- the database ---- */
+
+static enum store_result read_store(struct list_job *job, struct store_session *session, struct arena *arena)
+{
 	struct query_page page;
 	struct buf body;
 	uint64_t as_of;
 	int64_t until_us, now_us = clock_wall_us();
 
-	arena_init(&arena, PAGE_ARENA_BYTES_MAX);
 	buf_init(&body, BODY_BYTES_MAX);
 	store_session_min_as_of(session, job->min_as_of);
-	enum store_result result = store_list(session, job->query, now_us, job->from_primary, &arena, &page, &as_of);
+	enum store_result result = store_list(session, job->query, now_us, job->from_primary, arena, &page, &as_of);
 	if (result == STORE_OK)
-		result = valid_until(job->query, &page, now_us, session, job->from_primary, &arena, as_of, &until_us);
+		result = valid_until(job->query, &page, now_us, session, job->from_primary, arena, as_of, &until_us);
 	if (result == STORE_OK) {
 		query_page_json(&body, job->query, &page, now_us);
 		job->entry = body.failed ? NULL
-		                         : lists_fill(job->lane->cache, job->key, buf_view(&body), job->query->statuses, as_of,
-		                                      until_us, clock_monotonic_ns());
+		                         : lists_fill(job->lane->options.cache, job->key, buf_view(&body), job->query->statuses,
+		                                      as_of, until_us, clock_monotonic_ns());
 		result = job->entry != NULL ? STORE_OK : STORE_OUT_OF_MEMORY;
 	}
+	if (result == STORE_OK)
+		leave_in_redis(job, buf_view(&body), as_of, until_us, arena);
 	buf_finish(&body);
+	return result;
+}
+
+static enum store_result read_list(struct list_job *job, struct store_session *session)
+{
+	struct arena arena;
+
+	arena_init(&arena, PAGE_ARENA_BYTES_MAX);
+	enum store_result result = look_in_redis(job, &arena) ? STORE_OK : read_store(job, session, &arena);
 	arena_finish(&arena);
 	return result;
 }
@@ -138,7 +202,7 @@ bool list_submit(struct list_lane *lane, struct list_job *job)
 	job->task.run = run;
 	job->task.deadline_ns = job->deadline_ns;
 	if (job->from_primary)
-		return task_submit(lane->tasks, &job->task);
+		return task_submit(lane->options.tasks, &job->task);
 	pthread_mutex_lock(&lane->lock);
 	size_t at = find_leader(lane, job->key);
 	if (at < lane->leader_count) {
@@ -147,21 +211,23 @@ bool list_submit(struct list_lane *lane, struct list_job *job)
 		pthread_mutex_unlock(&lane->lock);
 		return true;
 	}
-	bool accepted = task_submit(lane->tasks, &job->task);
+	bool accepted = task_submit(lane->options.tasks, &job->task);
 	if (accepted && lane->leader_count < FLIGHTS_MAX)
 		lane->leaders[lane->leader_count++] = job;
 	pthread_mutex_unlock(&lane->lock);
 	return accepted;
 }
 
-struct list_lane *list_lane_start(struct task_lane *tasks, struct list_cache *cache)
+struct list_lane *list_lane_start(const struct list_lane_options *options)
 {
 	struct list_lane *lane = calloc(1, sizeof *lane);
 
-	if (lane == NULL)
+	if (lane == NULL) {
+		redis_destroy(options->redis);
 		return NULL;
-	lane->tasks = tasks;
-	lane->cache = cache;
+	}
+	lane->options = *options;
+	atomic_flag_clear(&lane->redis_busy);
 	pthread_mutex_init(&lane->lock, NULL);
 	return lane;
 }
@@ -170,6 +236,7 @@ void list_lane_stop(struct list_lane *lane)
 {
 	if (lane == NULL)
 		return;
+	redis_destroy(lane->options.redis);
 	pthread_mutex_destroy(&lane->lock);
 	free(lane);
 }

@@ -7,7 +7,7 @@
 
 #include "cache/freshness.h"
 #include "cache/lists.h"
-#include "cache/local.h"
+#include "cache/shared.h"
 #include "events/query.h"
 #include "lanes/task.h"
 
@@ -31,7 +31,16 @@ struct list_job {
 	struct list_entry *entry; /* with a reference, when STORE_OK */
 };
 
-MUST_CHECK struct list_lane *list_lane_start(struct task_lane *tasks, struct list_cache *cache);
+struct list_lane_options {
+	struct task_lane *tasks;
+	struct list_cache *cache;
+	struct freshness *freshness;
+	struct redis *redis;    /* the lane's own from now on; NULL without Redis */
+	uint64_t shared_ttl_ms;
+};
+
+/* NULL without memory (redis is then destroyed too). */
+MUST_CHECK struct list_lane *list_lane_start(const struct list_lane_options *options);
 MUST_CHECK bool list_submit(struct list_lane *lane, struct list_job *job);
 /* After the task lane was stopped. */
 void list_lane_stop(struct list_lane *lane);

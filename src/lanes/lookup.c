@@ -5,14 +5,15 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "cache/cache_metrics.h"
 #include "lanes/lanes.h"
 
-enum { BATCH_ARENA_BYTES_MAX = 64 << 20 };
+enum { BATCH_ARENA_BYTES_MAX = 64 << 20, SHARED_STORE_MS = 20 };
 
 struct lookup_lane {
 	struct queue queue;
 	struct store_session *session;
-	struct local_cache *cache;
+	struct lookup_options options;
 	pthread_t thread;
 };
 
@@ -72,48 +73,131 @@ static uint64_t newest_needed(const struct batch *batch)
 	return needed;
 }
 
-static enum store_result read_batch(struct lookup_lane *lane, struct batch *batch, struct local_entry **entries)
-{
-	struct arena arena;
-	uint64_t as_of = 0;
+/* ---- Redis: what another instance has read ---- */
 
+static bool may_ask_redis(const struct lookup_lane *lane, const struct batch *batch)
+{
+	return lane->options.redis != NULL && !batch->from_primary && freshness_held(lane->options.freshness) &&
+	       atomic_load(&lane->options.freshness->history) != 0;
+}
+
+/* What Redis has is good if every change since is known here, and none is of that event. */
+static void look_in_redis(struct lookup_lane *lane, const struct batch *batch, struct local_entry **entries)
+{
+	struct shared_event found[LOOKUP_BATCH_MAX];
+	struct shared shared = {lane->options.redis, atomic_load(&lane->options.freshness->history)};
+	uint64_t known_since = atomic_load(&lane->options.freshness->known_since);
+	struct arena arena;
+
+	if (!may_ask_redis(lane, batch))
+		return;
+	for (size_t i = 0; i < batch->id_count; i++)
+		found[i] = (struct shared_event){.id = batch->ids[i], .min_as_of = known_since};
 	arena_init(&arena, BATCH_ARENA_BYTES_MAX);
-	struct event *events = arena_array(&arena, struct event, LOOKUP_BATCH_MAX);
-	enum store_result result = STORE_OUT_OF_MEMORY;
-	if (events != NULL) {
-		store_session_deadline(lane->session, batch->deadline_ns);
-		store_session_min_as_of(lane->session, newest_needed(batch));
-		result = store_get_many(lane->session, batch->ids, batch->id_count, batch->from_primary, &arena, events, &as_of);
+	enum redis_result result = shared_get_events(&shared, found, batch->id_count, batch->deadline_ns, &arena);
+	for (size_t i = 0; result == REDIS_DONE && i < batch->id_count; i++) {
+		bool hit = found[i].state == SHARED_HIT;
+		metrics_count(METRIC_CACHE, hit ? CACHE_SHARED_HIT : CACHE_SHARED_MISS, 1);
+		if (hit)
+			entries[i] = local_fill_current(lane->options.cache, &found[i].event, found[i].as_of, clock_monotonic_ns(),
+			                                clock_wall_us());
 	}
-	for (size_t i = 0; result == STORE_OK && i < batch->id_count; i++)
-		entries[i] = local_fill(lane->cache, batch->ids[i], events[i].id != 0 ? &events[i] : NULL, as_of,
-		                        clock_monotonic_ns(), clock_wall_us());
 	arena_finish(&arena);
+}
+
+/* ---- the database ---- */
+
+/* What a read of the database has given, until the jobs are answered. */
+struct reading {
+	int64_t ids[LOOKUP_BATCH_MAX];
+	unsigned at[LOOKUP_BATCH_MAX]; /* index into the batch's ids */
+	size_t count;
+	struct event *events;
+	uint64_t as_of;
+	struct arena arena;
+};
+
+static enum store_result read_rest(struct lookup_lane *lane, const struct batch *batch, struct local_entry **entries,
+                                   struct reading *reading)
+{
+	for (unsigned i = 0; i < batch->id_count; i++) {
+		if (entries[i] == NULL) {
+			reading->at[reading->count] = i;
+			reading->ids[reading->count++] = batch->ids[i];
+		}
+	}
+	if (reading->count == 0)
+		return STORE_OK;
+	reading->events = arena_array(&reading->arena, struct event, reading->count);
+	if (reading->events == NULL)
+		return STORE_OUT_OF_MEMORY;
+	store_session_deadline(lane->session, batch->deadline_ns);
+	store_session_min_as_of(lane->session, newest_needed(batch));
+	enum store_result result = store_get_many(lane->session, reading->ids, reading->count, batch->from_primary,
+	                                          &reading->arena, reading->events, &reading->as_of);
+	for (size_t i = 0; result == STORE_OK && i < reading->count; i++) {
+		const struct event *event = &reading->events[i];
+		entries[reading->at[i]] = local_fill(lane->options.cache, reading->ids[i], event->id != 0 ? event : NULL,
+		                                     reading->as_of, clock_monotonic_ns(), clock_wall_us());
+	}
 	return result;
+}
+
+/* After the jobs are answered: leaves what was read for the other instances. */
+static void leave_in_redis(struct lookup_lane *lane, const struct batch *batch, struct reading *reading)
+{
+	struct shared_event events[LOOKUP_BATCH_MAX];
+	struct shared shared = {lane->options.redis, atomic_load(&lane->options.freshness->history)};
+	size_t count = 0;
+
+	if (!may_ask_redis(lane, batch))
+		return;
+	for (size_t i = 0; i < reading->count; i++) {
+		if (reading->events[i].id != 0)
+			events[count++] = (struct shared_event){.id = reading->ids[i], .as_of = reading->as_of, .event = reading->events[i]};
+	}
+	if (count > 0)
+		(void)shared_set_events(&shared, events, count, lane->options.shared_ttl_ms,
+		                        clock_monotonic_ns() + SHARED_STORE_MS * CLOCK_MS, &reading->arena);
+}
+
+/* ---- a batch ---- */
+
+static void complete_batch(struct batch *batch, enum store_result result, struct local_entry **entries)
+{
+	for (size_t i = 0; i < batch->job_count; i++) {
+		struct local_entry *entry = entries[batch->id_of[i]];
+		if (entry != NULL)
+			table_ref(&entry->table);
+		complete(batch->jobs[i], entry != NULL ? STORE_OK : result == STORE_OK ? STORE_OUT_OF_MEMORY : result, entry);
+	}
+	for (size_t i = 0; i < batch->id_count; i++)
+		local_unref(entries[i]);
 }
 
 static void run_batch(struct lookup_lane *lane, struct lookup_job **jobs, size_t count)
 {
 	struct batch batch;
 	struct local_entry *entries[LOOKUP_BATCH_MAX] = {NULL};
+	struct reading reading = {.count = 0};
 
 	collect(&batch, jobs, count);
 	if (batch.job_count == 0)
 		return;
-	enum store_result result = read_batch(lane, &batch, entries);
+	arena_init(&reading.arena, BATCH_ARENA_BYTES_MAX);
+	look_in_redis(lane, &batch, entries);
+	enum store_result result = read_rest(lane, &batch, entries, &reading);
 	if (result == STORE_DEADLINE) {
 		/* The one with the least time is over; the others may have more. */
+		for (size_t i = 0; i < batch.id_count; i++)
+			local_unref(entries[i]);
 		run_batch(lane, batch.jobs, batch.job_count);
-		return;
+	} else {
+		complete_batch(&batch, result, entries);
+		if (result == STORE_OK)
+			leave_in_redis(lane, &batch, &reading);
 	}
-	for (size_t i = 0; i < batch.job_count; i++) {
-		struct local_entry *entry = entries[batch.id_of[i]];
-		if (entry != NULL)
-			table_ref(&entry->table);
-		complete(batch.jobs[i], result == STORE_OK && entry == NULL ? STORE_OUT_OF_MEMORY : result, entry);
-	}
-	for (size_t i = 0; i < batch.id_count; i++)
-		local_unref(entries[i]);
+	arena_finish(&reading.arena);
 }
 
 static void *run(void *argument)
@@ -134,14 +218,16 @@ static void *run(void *argument)
 	return NULL;
 }
 
-struct lookup_lane *lookup_start(struct store *store, struct local_cache *cache)
+struct lookup_lane *lookup_start(const struct lookup_options *options)
 {
 	struct lookup_lane *lane = calloc(1, sizeof *lane);
 
-	if (lane == NULL)
+	if (lane == NULL) {
+		redis_destroy(options->redis);
 		return NULL;
-	lane->cache = cache;
-	lane->session = store_session_open(store);
+	}
+	lane->options = *options;
+	lane->session = store_session_open(options->store);
 	if (lane->session == NULL)
 		goto fail;
 	if (!queue_init(&lane->queue, LOOKUP_QUEUE_MAX))
@@ -152,6 +238,7 @@ struct lookup_lane *lookup_start(struct store *store, struct local_cache *cache)
 fail_session:
 	store_session_close(lane->session);
 fail:
+	redis_destroy(options->redis);
 	free(lane);
 	return NULL;
 }
@@ -173,5 +260,6 @@ void lookup_stop(struct lookup_lane *lane)
 	pthread_join(lane->thread, NULL);
 	queue_finish(&lane->queue);
 	store_session_close(lane->session);
+	redis_destroy(lane->options.redis);
 	free(lane);
 }
