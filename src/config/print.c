@@ -9,7 +9,7 @@ static void print_escaped(struct buf *out, const char *text)
 {
 	size_t shown = 0;
 
-	for (; text[shown] != '\0' && shown < SHOWN_BYTES_MAX; shown++) {
+	for (; shown < SHOWN_BYTES_MAX && text[shown] != '\0'; shown++) {
 		unsigned char c = (unsigned char)text[shown];
 		if (c < ' ' || c == 0x7f)
 			buf_printf(out, "\\x%02x", c);
