@@ -108,6 +108,9 @@ MUST_CHECK bool database_try(struct database *database, const struct config *con
 MUST_CHECK bool database_open(struct database *database, const struct config *config, enum database_use use,
                               int seconds);
 void database_close(struct database *database);
+/* Waits until every service that runs shows what was written as change `seq` (promise P1); a command that has said
+ * "created" must hold to that as an answered request does. 0 is nothing. */
+void database_settle(const struct database *database, uint64_t seq);
 /* Prints what failed and how to mend it; gives CLI_FAILED. */
 int database_fail(const struct database *database, const struct config *config, const char *doing,
                   enum store_result result);

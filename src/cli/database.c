@@ -7,19 +7,15 @@ const char *database_remedy(const struct config *config, enum store_result resul
 {
 	bool postgres = config_uses_postgres(config);
 
+	/* Where nothing stands here the store's own sentence says it, with the name of the setting to look at. */
 	switch (result) {
-	case STORE_UNAVAILABLE:
-		return postgres ? "is PostgreSQL running, and are DB_HOST and DB_PORT (or DATABASE_URL) right?"
-		                : "is DATA_DIR right, and may this user write there?";
+	case STORE_UNAVAILABLE: return postgres ? "" : "is DATA_DIR right, and may this user write there?";
+	case STORE_DENIED: return postgres ? "" : "look at the owner and the mode of DATA_DIR";
+	case STORE_IN_USE: return postgres ? "another process is at it: try again" : "";
 	case STORE_DEADLINE: return "the database is slow or away: try again";
 	case STORE_FULL: return "make room on the database's disk";
 	case STORE_OUT_OF_MEMORY: return "more memory is needed";
 	case STORE_SCHEMA: return "run: evently migrate upgrade";
-	case STORE_DENIED:
-		return postgres ? "look at DB_USER and DB_PASSWORD (or DATABASE_URL), and at that user's rights"
-		                : "look at the owner and the mode of DATA_DIR";
-	case STORE_IN_USE:
-		return postgres ? "another process is at it: try again" : ""; /* the embedded store says it */
 	default: return "";
 	}
 }
@@ -115,6 +111,13 @@ bool database_open(struct database *database, const struct config *config, enum 
 		cli_fail("the database cannot be used: %.*s", STR_ARG(buf_view(&line)));
 	buf_finish(&line);
 	return ok;
+}
+
+void database_settle(const struct database *database, uint64_t seq)
+{
+	if (seq > 0 && store_lease_wait(database->session, STR("evently"), seq) != STORE_OK)
+		cli_warn("services that are running may take up to LEASE_MS to show it: %s",
+		         store_session_problem(database->session));
 }
 
 void database_close(struct database *database)

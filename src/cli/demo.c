@@ -62,6 +62,8 @@ static enum store_result create_events(const struct database *database, int64_t 
 	for (size_t i = 0; result == STORE_OK && i < demo_event_count; i++)
 		if (writes[i].outcome != WRITE_APPLIED)
 			result = STORE_INTERNAL;
+	if (result == STORE_OK)
+		database_settle(database, writes[demo_event_count - 1].change.seq);
 	return result;
 }
 

@@ -153,6 +153,7 @@ static int import_into(struct job *job, const struct database *database)
 		return CLI_FAILED;
 	atomic_store(&job->writing, true);
 	(void)import_finish(job->import, database->session, clock_wall_us());
+	database_settle(database, import_report(job->import)->last_seq);
 	progress_stop(&job->progress);
 	return report(job, database);
 }

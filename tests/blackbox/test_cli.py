@@ -16,6 +16,9 @@ import time
 import jwt
 import pytest
 
+from harness import tokens
+from harness.service import Service
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("EVENTLY_BINARY", ROOT / "build" / "evently")).resolve()
 PATIENCE = 5 if "san" in BINARY.parent.name else 1
@@ -407,6 +410,40 @@ def test_no_progress_is_drawn_into_a_file(place):
 
 
 # ---- demo, audit ----
+
+
+def test_every_store_goes_the_whole_way(place, store):
+    settings = {"JWT_SECRET": SECRET, **store()}
+    place.run("migrate", "upgrade", **settings)
+    assert "up to date" in place.run("migrate", "current", **settings).out
+    assert re.search(r"^ok +database", place.run("check", **settings).out, re.M)
+    created = place.run("demo", **settings).out
+    place.run("export", "--output", "all.csv", **settings)
+    assert place.run("import", "all.csv", **settings).out == created
+    place.write("some.ndjson", line() + "{}\n")
+    assert "nothing was created" in place.run("import", "some.ndjson", code=1, **settings).err
+    assert place.run("import", "--partial", "some.ndjson", code=1, **settings).out.startswith("1 event created")
+    count = 2 * int(created.split()[0]) + 1
+    assert place.run("export", **settings).out.count("\n") == count
+    assert place.run("audit", "verify", **settings).out == f"{count} changes, no faults\n"
+    place.run("migrate", "downgrade", 0, "--yes", **settings)
+    assert "run evently migrate upgrade" in place.run("migrate", "current", **settings).out
+
+
+def test_a_running_service_shows_what_was_imported(place, store):
+    settings = store()
+    if not settings:
+        pytest.skip("the embedded store is the service's alone")
+    running = Service(store_settings=settings)
+    try:
+        running.start()
+        for i in range(5):
+            assert running.user.get("/api/v1/events/").json()["total"] == i
+            place.run("import", "-", input=line(title=f"number {i}", status="published").encode(),
+                      JWT_SECRET=tokens.SECRET, **settings)
+        running.stop()
+    finally:
+        running.remove()
 
 
 def test_demo_fills_only_an_empty_catalogue(place):
