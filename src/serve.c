@@ -28,6 +28,7 @@ enum {
 	BULK_QUEUE_MAX = 16,
 	PROBLEM_BYTES_MAX = 4096,
 	BREAKER_SERIES_REDIS = 1,
+	LAST_ANSWERS_MS = 500, /* for what the lanes answered while they were stopped */
 	GENERATED_TOKEN_MINUTES = 24 * 60,
 };
 
@@ -368,8 +369,10 @@ static void stop(struct parts *parts)
 	list_lane_stop(service->list_lane);
 	task_lane_stop(service->bulk);
 	write_lane_stop(service->writes);
-	if (service->server != NULL)
+	if (service->server != NULL) {
+		(void)server_wait_drained(service->server, LAST_ANSWERS_MS);
 		server_stop(service->server);
+	}
 	if (parts->metrics_server != NULL)
 		server_stop(parts->metrics_server);
 	follower_stop(service->follower);

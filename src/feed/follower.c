@@ -67,9 +67,9 @@ static void start_at(struct follower *follower, const struct store_head *head)
 }
 
 /* History forked: what was applied may never have happened. */
-static void forget_everything(struct follower *follower, const struct store_head *head)
+static void forget_everything(struct follower *follower, const struct store_head *head, const char *why)
 {
-	log_warning("follower", "the database's history forked at change %llu (applied: %llu); the caches are emptied",
+	log_warning("follower", "%s (the database is at change %llu, %llu were applied here): the caches are emptied", why,
 	            (unsigned long long)head->seq, (unsigned long long)freshness_applied(follower->options.freshness));
 	pthread_mutex_lock(&follower->lock);
 	atomic_store(&follower->options.freshness->lease_until_ns, 0);
@@ -92,15 +92,21 @@ static enum store_result read_and_apply(struct follower *follower)
 		result = store_changes_after(follower->session, freshness_applied(follower->options.freshness), BATCH, &arena,
 		                             &changes, &count, &head);
 		if (result == STORE_OK && count > 0) {
+			bool gapless = true;
 			pthread_mutex_lock(&follower->lock);
-			for (size_t i = 0; i < count; i++)
-				CHECK(apply_next(follower, &changes[i]));
+			for (size_t i = 0; gapless && i < count; i++)
+				gapless = apply_next(follower, &changes[i]);
 			pthread_cond_broadcast(&follower->applied);
 			pthread_mutex_unlock(&follower->lock);
+			if (!gapless)
+				result = STORE_PRUNED;
 		}
 		arena_finish(&arena);
 	} while (result == STORE_OK && count == BATCH);
-	return result;
+	if (result != STORE_PRUNED)
+		return result;
+	forget_everything(follower, &follower->head, "the change log lacks changes that were not applied yet");
+	return STORE_OK;
 }
 
 /* ---- users ---- */
@@ -138,6 +144,8 @@ static void begin(struct follower *follower, const struct store_head *head)
 static enum store_result look_at_head(struct follower *follower)
 {
 	struct store_head head;
+	/* Read before the head is: what this instance writes meanwhile is no fork. */
+	uint64_t applied = freshness_applied(follower->options.freshness);
 	enum store_result result = store_head(follower->session, &head);
 
 	if (result != STORE_OK)
@@ -145,8 +153,10 @@ static enum store_result look_at_head(struct follower *follower)
 	if (!follower->contacted) {
 		begin(follower, &head);
 	} else {
-		if (head.history != follower->head.history || head.seq < follower->head.seq)
-			forget_everything(follower, &head);
+		if (head.history != follower->head.history)
+			forget_everything(follower, &head, "the database is another one, or was failed over");
+		else if (head.seq < applied)
+			forget_everything(follower, &head, "the database has lost changes");
 		if (head.users_version != follower->head.users_version)
 			read_inactive_users(follower, follower->session);
 		follower->head = head;
