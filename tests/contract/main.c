@@ -14,7 +14,7 @@ int main(int count, char **arguments)
 		return SKIPPED;
 	}
 	int failed = run_life_tests() + run_write_tests() + run_list_tests() + run_log_tests() + run_follow_tests()
-		+ run_concurrency_tests();
+		+ run_concurrency_tests() + run_full_tests();
 	world_finish();
 	return failed == 0 ? 0 : 1;
 }

@@ -80,5 +80,6 @@ int run_list_tests(void);
 int run_log_tests(void);
 int run_follow_tests(void);
 int run_concurrency_tests(void);
+int run_full_tests(void);
 
 #endif

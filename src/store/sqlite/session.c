@@ -21,6 +21,7 @@ enum {
 static enum store_result meaning(struct sqlite_session *session, int code)
 {
 	int error = session->db != NULL ? sqlite3_system_errno(session->db) : 0;
+	bool no_room = error == ENOSPC || error == EDQUOT || error == EFBIG;
 
 	if (code == SQLITE_IOERR_NOMEM)
 		return STORE_OUT_OF_MEMORY;
@@ -35,8 +36,8 @@ static enum store_result meaning(struct sqlite_session *session, int code)
 	case SQLITE_AUTH:
 	case SQLITE_READONLY: return STORE_DENIED;
 	case SQLITE_CANTOPEN:
-		return error == EACCES || error == EPERM ? STORE_DENIED : error == ENOSPC ? STORE_FULL : STORE_UNAVAILABLE;
-	case SQLITE_IOERR: return error == ENOSPC || error == EDQUOT ? STORE_FULL : STORE_INTERNAL;
+		return error == EACCES || error == EPERM ? STORE_DENIED : no_room ? STORE_FULL : STORE_UNAVAILABLE;
+	case SQLITE_IOERR: return no_room ? STORE_FULL : STORE_INTERNAL;
 	case SQLITE_ERROR: /* a prepared statement whose table was migrated away */
 		return session->db != NULL && strncmp(sqlite3_errmsg(session->db), "no such ", 8) == 0 ? STORE_SCHEMA
 		                                                                                        : STORE_INTERNAL;
