@@ -170,6 +170,7 @@ enum store_result sqlite_store_open(struct store **opened, const struct config *
                                     struct buf *problem)
 {
 	pthread_condattr_t monotonic;
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* or every allocation of every session takes one lock */
 	struct sqlite_store *store = calloc(1, sizeof *store);
 
 	if (store == NULL) {
