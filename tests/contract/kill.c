@@ -1,4 +1,4 @@
-/* Killing a writer (P2): test_kill sqlite|postgres [ROUNDS] [SEED].
+/* Killing a writer (P2): test_store_kill sqlite|postgres [ROUNDS] [SEED].
  *
  * A child applies random batches and says through a pipe what was acknowledged; the parent kills it with SIGKILL after a
  * random time, opens the store, and finds every acknowledged change in a log without faults. */
