@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "auth/jwks_fetch.h"
 #include "auth/keys.h"
 #include "base/clock.h"
 #include "cli/probe.h"
@@ -29,6 +30,30 @@ static bool check_keys(const struct config *config)
 	else
 		say(false, "tokens", "", buf_view(&problem));
 	keys_unref(keys);
+	buf_finish(&problem);
+	return ok;
+}
+
+/* The issuer's keys, fetched as the service will do it. */
+static bool check_issuer(const struct config *config)
+{
+	struct buf body, problem;
+	struct keys *keys = NULL;
+	long status = 0;
+
+	if (!jwks_fetch_wanted(config))
+		return true;
+	buf_init(&body, JWKS_FETCH_BYTES_MAX);
+	buf_init(&problem, 4096);
+	bool ok = probe_url(config->jwt_jwks_url, &status, &body, &problem);
+	if (ok && (status != 200 || body.failed)) {
+		buf_printf(&problem, "JWT_JWKS_URL answers %ld%s", status, body.failed ? ", and more than 1 MiB" : "");
+		ok = false;
+	}
+	ok = ok && keys_load_fetched(&keys, config, buf_view(&body), &problem);
+	say(ok, "issuer", ok ? config->jwt_jwks_url : "", buf_view(&problem));
+	keys_unref(keys);
+	buf_finish(&body);
 	buf_finish(&problem);
 	return ok;
 }
@@ -145,6 +170,7 @@ int command_check(struct cli *cli)
 		return check_running(config, cli_flag(cli, "--live") ? "/health/live" : "/health/ready");
 	say(true, "settings", "every value is allowed", STR(""));
 	bool ok = check_keys(config);
+	ok &= check_issuer(config);
 	ok &= check_readable("TLS_CERTIFICATE_FILE", config->tls_certificate_file);
 	ok &= check_readable("TLS_KEY_FILE", config->tls_key_file);
 	ok &= check_readable("DB_CA_FILE", config->db_ca_file);

@@ -24,25 +24,45 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 	return size * count;
 }
 
-static bool perform(CURL *curl, const char *url, long *status, struct buf *body, struct buf *problem)
+static bool perform(CURL *curl, const char *url, bool is_local, long *status, struct buf *body, struct buf *problem)
 {
 	curl_easy_setopt(curl, CURLOPT_URL, url);
-	curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* loopback is never asked through http_proxy */
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)PROBE_TIMEOUT_MS);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
-	/* It is ourselves, asked by address: the certificate names another host, and nothing secret is sent. */
-	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
-	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+	if (is_local) {
+		curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* loopback is never asked through http_proxy */
+		/* It is ourselves, asked by address: the certificate names another host, and nothing secret is sent. */
+		curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
 	CURLcode code = curl_easy_perform(curl);
 	if (code != CURLE_OK) {
 		buf_printf(problem, "%s: %s%s", url, curl_easy_strerror(code),
-		           code == CURLE_COULDNT_CONNECT ? ": is the service running there?" : "");
+		           is_local && code == CURLE_COULDNT_CONNECT ? ": is the service running there?" : "");
 		return false;
 	}
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
 	return true;
+}
+
+static bool get(const char *url, bool is_local, long *status, struct buf *body, struct buf *problem)
+{
+	CURL *curl = curl_easy_init();
+
+	if (curl == NULL) {
+		buf_lit(problem, "out of memory");
+		return false;
+	}
+	bool ok = perform(curl, url, is_local, status, body, problem);
+	curl_easy_cleanup(curl);
+	return ok;
+}
+
+bool probe_url(const char *url, long *status, struct buf *body, struct buf *problem)
+{
+	return get(url, false, status, body, problem);
 }
 
 bool probe(const struct config *config, const char *path, long *status, struct buf *body, struct buf *problem)
@@ -57,12 +77,5 @@ bool probe(const struct config *config, const char *path, long *status, struct b
 	}
 	snprintf(url, sizeof url, "%s://%s%s%s:%" PRId64 "%s", config->tls_certificate_file[0] != '\0' ? "https" : "http",
 	         is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "", config->port, path);
-	CURL *curl = curl_easy_init();
-	if (curl == NULL) {
-		buf_lit(problem, "out of memory");
-		return false;
-	}
-	bool ok = perform(curl, url, status, body, problem);
-	curl_easy_cleanup(curl);
-	return ok;
+	return get(url, true, status, body, problem);
 }

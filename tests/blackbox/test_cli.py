@@ -15,6 +15,7 @@ import time
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from harness import tokens
 from harness.service import Service
@@ -486,12 +487,12 @@ def test_check_says_what_is_away(place):
 
 
 class Answering:
-    """Answers every request with one status, for the health checks."""
+    """Answers one request."""
 
-    def __init__(self, status):
+    def __init__(self, status, body=b"warming"):
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
-        self.status, self.asked = status, []
+        self.status, self.body, self.asked = status, body, []
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
@@ -499,7 +500,8 @@ class Answering:
         connection, _ = self.socket.accept()
         with connection:
             self.asked.append(connection.recv(4096).split(b"\r\n")[0].decode())
-            connection.sendall(f"HTTP/1.1 {self.status} X\r\nContent-Length: 7\r\nConnection: close\r\n\r\nwarming".encode())
+            connection.sendall(f"HTTP/1.1 {self.status} X\r\nContent-Length: {len(self.body)}\r\n"
+                               "Connection: close\r\n\r\n".encode() + self.body)
         self.socket.close()
 
 
@@ -511,6 +513,17 @@ def test_health_checks_of_a_container(place, flag, path, status, code):
     service.thread.join(10)
     assert service.asked == [f"GET {path} HTTP/1.1"]
     assert done.err == ("" if code == 0 else f"evently: {path} answered 503: warming\n")
+
+
+def test_check_asks_the_issuer_for_its_keys(place):
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    jwk = {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key)), "kid": "a", "use": "sig"}
+    for status, body, code in ((200, {"keys": [jwk]}, 0), (200, {"keys": []}, 1), (503, {"keys": [jwk]}, 1)):
+        issuer = Answering(status, json.dumps(body).encode())
+        url = f"http://127.0.0.1:{issuer.port}/jwks"
+        done = place.run("check", code=code, JWT_ALGORITHM="ES256", JWT_JWKS_URL=url)
+        assert re.search(rf"^{'ok  ' if code == 0 else 'FAIL'} +issuer +\S", done.out, re.M), done.out
+    assert re.search("^FAIL +issuer", place.run("check", code=1, JWT_ALGORITHM="ES256", JWT_JWKS_URL=url).out, re.M)
 
 
 def test_health_check_of_nothing(place):
