@@ -179,6 +179,21 @@ def test_problems_keep_their_schema(admin, method, path, body, status):
     validate(answer.json(), DOCUMENT["components"]["schemas"]["Problem"])
 
 
+def test_import_answers_keep_their_schemas(admin):
+    path = "/api/v1/admin/events/import"
+    good, bad = json.dumps(EVENT), json.dumps({"title": "no venue"})
+    done = admin.post(path, f"{good}\n", content_type="application/x-ndjson")
+    assert done.status == 200, done
+    check_answer(done, path, "post")
+    partly = admin.post(path + "?mode=partial", f"{good}\n{bad}\n", content_type="application/x-ndjson")
+    assert partly.json()["failed"] == 1
+    check_answer(partly, path, "post")
+    refused = admin.post(path, f"{good}\n{bad}\n", content_type="application/x-ndjson")
+    assert refused.status == 422, refused
+    validate(refused.json(), DOCUMENT["components"]["schemas"]["ImportProblem"])
+    check_answer(admin.get(path), path, "get")
+
+
 def test_document_and_page_are_revalidated_and_compressed(anonymous):
     for path in ("/openapi.json", "/docs", "/docs/swagger-ui-bundle.js"):
         plain = anonymous.get(path)
