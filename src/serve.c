@@ -200,16 +200,28 @@ static bool start_read_lanes(struct parts *parts)
 	return service->list_lane != NULL;
 }
 
+static bool start_relay(struct parts *parts)
+{
+	struct service *service = &parts->service;
+	struct relay_options options = {.store = service->store, .freshness = service->freshness, .redis = &parts->redis_options,
+	                                .entries_max = (uint64_t)service->config->stream_entries_max};
+
+	if (!config_uses_redis(service->config))
+		return true;
+	service->relay = relay_start(&options);
+	service->redis_state = relay_redis_state;
+	service->redis_context = service->relay;
+	return service->relay != NULL;
+}
+
 static bool start_lanes(struct parts *parts)
 {
 	struct service *service = &parts->service;
 	struct follower_options options = {
 		.store = service->store, .freshness = service->freshness, .local = service->local, .lists = service->lists,
-		.hub = service->hub, .authenticator = service->authenticator, .lease_ms = (int)service->config->lease_ms,
+		.hub = service->hub, .relay = service->relay, .authenticator = service->authenticator, .lease_ms = (int)service->config->lease_ms,
 		.first_contact = on_first_contact, .context = service};
 
-	if (!start_read_lanes(parts))
-		return false;
 	service->follower = follower_start(&options);
 	if (service->follower == NULL)
 		return false;
@@ -249,7 +261,7 @@ static bool start(struct parts *parts, struct buf *problem)
 	    !load_tls(parts->service.config, problem) ||
 	    !prepare_store(parts, problem) || !prepare_keys(parts, problem))
 		return false;
-	if (!prepare_caches(parts) || !start_lanes(parts)) {
+	if (!prepare_caches(parts) || !start_read_lanes(parts) || !start_relay(parts) || !start_lanes(parts)) {
 		buf_lit(problem, "not enough memory or threads to start");
 		return false;
 	}
@@ -376,6 +388,7 @@ static void stop(struct parts *parts)
 	if (parts->metrics_server != NULL)
 		server_stop(parts->metrics_server);
 	follower_stop(service->follower);
+	relay_stop(service->relay);
 	hub_stop(service->hub);
 	tls_unload();
 	limiter_destroy(service->limiter);
