@@ -12,7 +12,7 @@
 #include "config/config.h"
 #include "store/store.h"
 
-enum { CALLS = 2000, WARM_CALLS = 200 };
+enum { CALLS = 2000, WARM_CALLS = 5000 };
 #define NOW_US INT64_C(1800000000000000)
 
 struct bench {

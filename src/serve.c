@@ -14,6 +14,7 @@
 #include "api/routes.h"
 #include "api/service.h"
 #include "api/transfer.h"
+#include "auth/keyring.h"
 #include "auth/secret.h"
 #include "base/clock.h"
 #include "feed/warm.h"
@@ -37,7 +38,7 @@ struct parts {
 	struct service metrics_service; /* of METRICS_PORT */
 	struct freshness freshness;
 	struct server *metrics_server;
-	struct keys *keys;
+	struct keyring keyring;
 	struct secret secret;
 	struct arena redis_arena; /* holds the texts of redis_options */
 	struct redis_options redis_options;
@@ -95,12 +96,10 @@ static bool prepare_keys(struct parts *parts, struct buf *problem)
 
 	if (generated && !secret_load_or_create(&parts->secret, config->data_dir, problem))
 		return false;
-	if (!keys_load(&parts->keys, config, generated ? secret_view(&parts->secret) : STR_NONE, problem))
+	if (!keyring_open(&parts->keyring, config, generated ? secret_view(&parts->secret) : STR_NONE, problem))
 		return false;
-	parts->service.authenticator = authenticator_create(parts->keys);
-	if (parts->service.authenticator == NULL)
-		buf_lit(problem, "not enough memory for the token tables");
-	return parts->service.authenticator != NULL;
+	parts->service.authenticator = parts->keyring.authenticator;
+	return true;
 }
 
 /* RATE_LIMIT and TRUSTED_PROXIES, at start and on reload. */
@@ -200,16 +199,28 @@ static bool start_read_lanes(struct parts *parts)
 	return service->list_lane != NULL;
 }
 
+static bool start_relay(struct parts *parts)
+{
+	struct service *service = &parts->service;
+	struct relay_options options = {.store = service->store, .freshness = service->freshness, .redis = &parts->redis_options,
+	                                .entries_max = (uint64_t)service->config->stream_entries_max};
+
+	if (!config_uses_redis(service->config))
+		return true;
+	service->relay = relay_start(&options);
+	service->redis_state = relay_redis_state;
+	service->redis_context = service->relay;
+	return service->relay != NULL;
+}
+
 static bool start_lanes(struct parts *parts)
 {
 	struct service *service = &parts->service;
 	struct follower_options options = {
 		.store = service->store, .freshness = service->freshness, .local = service->local, .lists = service->lists,
-		.hub = service->hub, .authenticator = service->authenticator, .lease_ms = (int)service->config->lease_ms,
+		.hub = service->hub, .relay = service->relay, .authenticator = service->authenticator, .lease_ms = (int)service->config->lease_ms,
 		.first_contact = on_first_contact, .context = service};
 
-	if (!start_read_lanes(parts))
-		return false;
 	service->follower = follower_start(&options);
 	if (service->follower == NULL)
 		return false;
@@ -249,7 +260,7 @@ static bool start(struct parts *parts, struct buf *problem)
 	    !load_tls(parts->service.config, problem) ||
 	    !prepare_store(parts, problem) || !prepare_keys(parts, problem))
 		return false;
-	if (!prepare_caches(parts) || !start_lanes(parts)) {
+	if (!prepare_caches(parts) || !start_read_lanes(parts) || !start_relay(parts) || !start_lanes(parts)) {
 		buf_lit(problem, "not enough memory or threads to start");
 		return false;
 	}
@@ -279,7 +290,7 @@ static void announce(struct parts *parts)
 	if (secret_is_generated(service->config)) {
 		struct buf token;
 		buf_init(&token, TOKEN_BYTES_MAX);
-		if (token_mint(&token, parts->keys, 1, STR("admin@localhost"), ROLE_ADMIN, clock_wall_us() / 1000000, GENERATED_TOKEN_MINUTES))
+		if (token_mint(&token, parts->keyring.keys, 1, STR("admin@localhost"), ROLE_ADMIN, clock_wall_us() / 1000000, GENERATED_TOKEN_MINUTES))
 			printf("token    %.*s\n         (admin, for a day; more: evently token --help)\n", STR_ARG(buf_view(&token)));
 		buf_finish(&token);
 	}
@@ -308,16 +319,13 @@ static void reload(struct parts *parts)
 	struct service *service = &parts->service;
 	struct config *fresh;
 	struct buf problem, warnings;
-	struct keys *keys;
 
 	buf_init(&problem, PROBLEM_BYTES_MAX);
 	buf_init(&warnings, PROBLEM_BYTES_MAX);
 	bool loaded = config_load(&fresh, &problem, &warnings);
 	struct str generated = secret_is_generated(service->config) ? secret_view(&parts->secret) : STR_NONE;
 	if (loaded && set_limits(parts, fresh, &problem) && load_tls(fresh, &problem) &&
-	    keys_load(&keys, fresh, generated, &problem)) {
-		authenticator_set_keys(service->authenticator, keys);
-		keys_unref(keys);
+	    keyring_reload(&parts->keyring, fresh, generated, &problem)) {
 		log_set_level(level_of(fresh));
 		atomic_store(&service->access_log, strcmp(fresh->access_log, "on") == 0);
 		if (!server_set_cors(service->server, fresh->cors_origins))
@@ -333,18 +341,34 @@ static void reload(struct parts *parts)
 	buf_finish(&warnings);
 }
 
+/* The next thing that is to be done without a signal: at which monotonic time. */
+static uint64_t next_due_ns(const struct parts *parts)
+{
+	return parts->keyring.due_ns;
+}
+
+/* Waits for a signal until the time; 0 when it has come. */
+static int wait_for_signal(const sigset_t *signals, uint64_t until_ns)
+{
+	int left_ms = until_ns == UINT64_MAX ? INT32_MAX : clock_left_ms(until_ns) + 1;
+	struct timespec patience = {left_ms / 1000, left_ms % 1000 * 1000000L};
+
+	int number = sigtimedwait(signals, NULL, &patience);
+	return number > 0 ? number : 0;
+}
+
 static void wait_for_end(struct parts *parts, const sigset_t *signals)
 {
 	for (;;) {
-		int signal_number;
-		if (sigwait(signals, &signal_number) != 0)
-			continue;
-		if (signal_number != SIGHUP) {
+		int signal_number = wait_for_signal(signals, next_due_ns(parts));
+		if (signal_number == SIGTERM || signal_number == SIGINT) {
 			log_info("serve", "%s: no new connections, open requests get %lld s", strsignal(signal_number),
 			         (long long)parts->service.config->drain_timeout_s);
 			return;
 		}
-		reload(parts);
+		if (signal_number == SIGHUP)
+			reload(parts);
+		keyring_expire(&parts->keyring);
 	}
 }
 
@@ -376,14 +400,14 @@ static void stop(struct parts *parts)
 	if (parts->metrics_server != NULL)
 		server_stop(parts->metrics_server);
 	follower_stop(service->follower);
+	relay_stop(service->relay);
 	hub_stop(service->hub);
 	tls_unload();
 	limiter_destroy(service->limiter);
 	transfer_destroy(service->transfer);
 	lists_destroy(service->lists);
 	local_destroy(service->local);
-	authenticator_destroy(service->authenticator);
-	keys_unref(parts->keys);
+	keyring_close(&parts->keyring);
 	secret_wipe(&parts->secret);
 	store_close(service->store);
 	breaker_finish(&parts->redis_breaker);

@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "feed/follower.h"
 #include "feed/hub.h"
+#include "feed/relay.h"
 #include "http/forwarded.h"
 #include "http/server.h"
 #include "lanes/list.h"
@@ -36,6 +37,7 @@ struct service {
 	struct write_lane *writes;
 	struct follower *follower;
 	struct hub *hub;
+	struct relay *relay; /* NULL without Redis */
 	struct server *server;
 	atomic_bool ready;         /* warmed: /health/ready says so */
 	atomic_bool access_log;    /* ACCESS_LOG=on */

@@ -31,6 +31,14 @@ static const char *redis_state(const struct service *service)
 	return service->redis_state != NULL ? service->redis_state(service->redis_context) : "disabled";
 }
 
+static void append_relay(struct buf *body, struct relay *relay)
+{
+	struct relay_state state = relay_state(relay);
+
+	buf_printf(body, ",\"relay\":{\"position\":%llu,\"lag\":%llu,\"holder\":%s}", (unsigned long long)state.position,
+	           (unsigned long long)state.lag, state.holder ? "true" : "false");
+}
+
 static void answer_health(struct task_request *task)
 {
 	struct health_request *self = CONTAINER_OF(task, struct health_request, task);
@@ -38,10 +46,15 @@ static void answer_health(struct task_request *task)
 	bool redis_fine = strcmp(redis, "connected") == 0 || strcmp(redis, "disabled") == 0;
 	const char *status = !self->connected ? "unhealthy" : redis_fine ? "healthy" : "degraded";
 
+	const struct service *service = service_of(task->request);
+
 	buf_printf(&task->body,
 	           "{\"status\":\"%s\",\"service\":\"events-service\",\"version\":\"" EVENTLY_VERSION
-	           "\",\"database\":\"%s\",\"redis\":\"%s\"}",
+	           "\",\"database\":\"%s\",\"redis\":\"%s\"",
 	           status, self->connected ? "connected" : "disconnected", redis);
+	if (service->relay != NULL)
+		append_relay(&task->body, service->relay);
+	buf_char(&task->body, '}');
 	answer_buf(task->request, self->connected ? 200 : 503, CONTENT_TYPE_JSON, &task->body);
 	if (!self->connected)
 		answer_header(task->request, "Retry-After", STR("1"));

@@ -44,6 +44,32 @@ void key_finish(struct key *key)
 	*key = (struct key){0};
 }
 
+static bool same_secret(const struct key *one, const struct key *other)
+{
+	return one->secret.size == other->secret.size &&
+	       gnutls_memcmp(one->secret.data, other->secret.data, one->secret.size) == 0;
+}
+
+/* By the hash of the key itself. */
+static bool same_public_key(const struct key *one, const struct key *other)
+{
+	unsigned char ids[2][32];
+	size_t sizes[2] = {sizeof ids[0], sizeof ids[1]};
+
+	return gnutls_pubkey_get_key_id(one->public_key, GNUTLS_KEYID_USE_SHA256, ids[0], &sizes[0]) == 0 &&
+	       gnutls_pubkey_get_key_id(other->public_key, GNUTLS_KEYID_USE_SHA256, ids[1], &sizes[1]) == 0 &&
+	       sizes[0] == sizes[1] && memcmp(ids[0], ids[1], sizes[0]) == 0;
+}
+
+bool key_same(const struct key *one, const struct key *other)
+{
+	bool kids = one->kid != NULL && other->kid != NULL ? strcmp(one->kid, other->kid) == 0 : one->kid == other->kid;
+
+	if (!kids || (one->public_key == NULL) != (other->public_key == NULL))
+		return false;
+	return one->public_key == NULL ? same_secret(one, other) : same_public_key(one, other);
+}
+
 bool key_mac(const struct key *key, const struct algorithm *algorithm, struct str text,
              unsigned char mac[KEY_MAC_BYTES_MAX], size_t *count)
 {

@@ -47,6 +47,8 @@ MUST_CHECK bool key_init_point(struct key *key, const struct algorithm *algorith
                                const char **why);
 /* Wipes and frees. */
 void key_finish(struct key *key);
+/* The same key under the same kid. Secrets are compared in constant time. */
+bool key_same(const struct key *one, const struct key *other);
 
 /* False for a signature of the wrong length or form, and for a wrong one. A MAC is compared in constant time. */
 MUST_CHECK bool key_verify(const struct key *key, const struct algorithm *algorithm, struct str signed_text,

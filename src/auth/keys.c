@@ -7,12 +7,15 @@
 #include "auth/base64url.h"
 #include "auth/key.h"
 #include "auth/public_keys.h"
+#include "base/clock.h"
 #include "config/config.h"
 
-enum { KEYS_MAX = 32, FILE_BYTES_MAX = 1 << 20 };
+enum { KEYS_MAX = 32, OLDER_MAX = 8, FILE_BYTES_MAX = 1 << 20 };
 
 struct keys {
 	atomic_uint references;
+	struct keys *older;      /* NULL: none; accepted until older_until_ns */
+	uint64_t older_until_ns;
 	const struct algorithm *algorithm;
 	char *issuer, *audience;
 	size_t count;
@@ -23,6 +26,7 @@ static void keys_free(struct keys *keys)
 {
 	for (size_t i = 0; i < keys->count; i++)
 		key_finish(&keys->items[i]);
+	keys_unref(keys->older);
 	free(keys->issuer);
 	free(keys->audience);
 	free(keys);
@@ -207,7 +211,43 @@ struct str keys_audience(const struct keys *keys)
 	return str_from(keys->audience);
 }
 
-enum keys_verdict keys_verify(const struct keys *keys, struct str kid, struct str signed_text, struct str signature)
+void keys_accept_older(struct keys *newer, struct keys *older, uint64_t until_ns)
+{
+	struct keys *last = newer;
+
+	CHECK(newer->older == NULL && atomic_load(&newer->references) == 1);
+	if (newer->algorithm != older->algorithm)
+		return;
+	for (unsigned count = 0; count < OLDER_MAX && last != NULL; count++)
+		last = last == newer ? older : last->older;
+	if (last != NULL)
+		return; /* so many rotations within one time of grace: the newest keys alone are taken */
+	newer->older = keys_ref(older);
+	newer->older_until_ns = until_ns;
+}
+
+uint64_t keys_next_end_ns(const struct keys *keys, uint64_t now_ns)
+{
+	uint64_t next_ns = UINT64_MAX;
+
+	for (; keys->older != NULL; keys = keys->older)
+		if (keys->older_until_ns > now_ns && keys->older_until_ns < next_ns)
+			next_ns = keys->older_until_ns;
+	return next_ns;
+}
+
+bool keys_same(const struct keys *one, const struct keys *other)
+{
+	if (one->algorithm != other->algorithm || one->count != other->count || strcmp(one->issuer, other->issuer) != 0 ||
+	    strcmp(one->audience, other->audience) != 0)
+		return false;
+	for (size_t i = 0; i < one->count; i++)
+		if (!key_same(&one->items[i], &other->items[i]))
+			return false;
+	return true;
+}
+
+static enum keys_verdict verify(const struct keys *keys, struct str kid, struct str signed_text, struct str signature)
 {
 	bool kid_known = kid.ptr == NULL, kids_used = false;
 
@@ -223,6 +263,18 @@ enum keys_verdict keys_verify(const struct keys *keys, struct str kid, struct st
 	}
 	bool unknown = keys->count == 0 || (kids_used && !kid_known);
 	return unknown ? KEYS_UNKNOWN : KEYS_REFUSED;
+}
+
+enum keys_verdict keys_verify(const struct keys *keys, struct str kid, struct str signed_text, struct str signature)
+{
+	enum keys_verdict verdict = verify(keys, kid, signed_text, signature);
+	uint64_t now_ns = keys->older != NULL ? clock_monotonic_ns() : 0;
+
+	/* A set that is over ends no other: each further one has its own time. */
+	for (; verdict != KEYS_VERIFIED && keys->older != NULL; keys = keys->older)
+		if (now_ns < keys->older_until_ns && verify(keys->older, kid, signed_text, signature) == KEYS_VERIFIED)
+			verdict = KEYS_VERIFIED;
+	return verdict;
 }
 
 bool keys_sign(struct buf *out, const struct keys *keys, struct str text)

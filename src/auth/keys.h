@@ -23,6 +23,15 @@ MUST_CHECK bool keys_load_fetched(struct keys **keys, const struct config *confi
 struct keys *keys_ref(struct keys *keys);
 void keys_unref(struct keys *keys); /* the last one wipes and frees; NULL is fine */
 
+/* Rotation: `newer`, which nobody else knows yet, also takes what `older` takes, until the monotonic time. `older` must
+ * be of the same algorithm (else nothing happens: an algorithm that was given up is given up at once); what it keeps
+ * itself goes on until its own time. */
+void keys_accept_older(struct keys *newer, struct keys *older, uint64_t until_ns);
+/* When the next set of older keys ends after now_ns (verified tokens are then to be forgotten), or UINT64_MAX. */
+uint64_t keys_next_end_ns(const struct keys *keys, uint64_t now_ns);
+/* Made from the same settings and the same file content. */
+bool keys_same(const struct keys *one, const struct keys *other);
+
 /* What token.c asks of a set. */
 enum keys_verdict { KEYS_VERIFIED, KEYS_REFUSED, KEYS_UNKNOWN };
 

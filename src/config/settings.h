@@ -48,6 +48,7 @@
 	X(jwt_secret, "JWT_SECRET", TEXT, "", 0, 16384, NULL, true, true, "Tokens", "Key of HS256/384/512, 32 bytes or more; several, newest first, comma-separated.") \
 	X(jwt_algorithm, "JWT_ALGORITHM", CHOICE, "HS256", 0, 0, "HS256|HS384|HS512|RS256|PS256|ES256|EdDSA", false, true, "Tokens", "The one algorithm that tokens may use.") \
 	X(jwt_expiry_minutes, "JWT_EXPIRY_MINUTES", INTEGER, "30", 1, 525600, NULL, false, true, "Tokens", "Minutes that tokens made by `evently token` are valid.") \
+	X(jwt_grace_s, "JWT_GRACE_SECONDS", INTEGER, "300", 0, 86400, NULL, false, true, "Tokens", "Seconds that keys which a reload has replaced are still accepted; 0 ends them at once.") \
 	X(jwt_public_keys, "JWT_PUBLIC_KEYS", TEXT, "", 0, 4096, NULL, false, true, "Tokens", "File of public keys (PEM or JWKS) for RS256, PS256, ES256, EdDSA.") \
 	X(jwt_jwks_url, "JWT_JWKS_URL", TEXT, "", 0, 4096, NULL, false, true, "Tokens", "Address of the issuer's JWKS (https), fetched and refreshed.") \
 	X(jwt_jwks_ca_file, "JWT_JWKS_CA_FILE", TEXT, "", 0, 4096, NULL, false, true, "Tokens", "PEM file of the CA that signed the certificate of JWT_JWKS_URL; empty trusts the system's.") \

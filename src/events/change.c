@@ -134,11 +134,16 @@ static void print_event_data(struct buf *out, const struct event *event)
 	buf_char(out, '}');
 }
 
+const char *change_message_type(enum change_kind kind)
+{
+	CHECK((unsigned)kind < CHANGE_KIND_COUNT);
+	return message_types[kind];
+}
+
 void change_json_message(struct buf *out, const struct change *change)
 {
-	CHECK((unsigned)change->kind < CHANGE_KIND_COUNT);
 	buf_lit(out, "{\"type\":\"");
-	buf_str(out, str_from(message_types[change->kind]));
+	buf_str(out, str_from(change_message_type(change->kind)));
 	buf_lit(out, "\",\"event_id\":");
 	buf_i64(out, change->event_id);
 	if (change->kind != CHANGE_DELETED && change->has_after)

@@ -29,6 +29,8 @@ MUST_CHECK bool change_seen(const struct change *change, unsigned visible, enum 
 bool change_json(struct buf *out, const struct change *change, unsigned visible, int64_t now_us);
 /* The admin's form with actor_id, request_id, before and after. */
 void change_json_audit(struct buf *out, const struct change *change, int64_t now_us);
+/* "EventCreated", "EventUpdated" or "EventDeleted". */
+const char *change_message_type(enum change_kind kind);
 /* The message of contract.md §5, without trailing newline. */
 void change_json_message(struct buf *out, const struct change *change);
 

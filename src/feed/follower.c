@@ -98,6 +98,7 @@ static enum store_result read_and_apply(struct follower *follower)
 				gapless = apply_next(follower, &changes[i]);
 			pthread_cond_broadcast(&follower->applied);
 			pthread_mutex_unlock(&follower->lock);
+			relay_wake(follower->options.relay);
 			if (!gapless)
 				result = STORE_PRUNED;
 		}
@@ -301,6 +302,7 @@ void follower_committed(struct follower *follower, struct store_session *session
 	pthread_mutex_unlock(&follower->lock);
 	if (last == 0)
 		return;
+	relay_wake(follower->options.relay);
 	if (!complete)
 		wait_applied_here(follower, last, committed_ns + (uint64_t)follower->options.lease_ms * CLOCK_MS);
 	wait_seen_elsewhere(follower, session, last, committed_ns);

@@ -12,6 +12,7 @@
 #include "cache/lists.h"
 #include "cache/local.h"
 #include "feed/hub.h"
+#include "feed/relay.h"
 #include "store/store.h"
 
 struct follower;
@@ -22,6 +23,7 @@ struct follower_options {
 	struct local_cache *local;
 	struct list_cache *lists;
 	struct hub *hub;
+	struct relay *relay; /* NULL without Redis */
 	struct authenticator *authenticator;
 	int lease_ms;
 	/* Once, on the follower's thread, when the database was first heard of: warms the caches. */

@@ -180,7 +180,8 @@ void store_interrupt(struct store_session *session);
 
 /* ---- the relay's books ---- */
 
-/* STORE_IN_USE when another process relays. Held until the session closes or its connection breaks. */
+/* STORE_IN_USE when another process relays. Held until the session closes or its connection breaks, which it does when
+ * the holder was silent for a second: ask again more often than that, which keeps it and says whether it is still held. */
 MUST_CHECK enum store_result store_relay_lock(struct store_session *session);
 MUST_CHECK enum store_result store_relay_position(struct store_session *session, uint64_t *seq);
 MUST_CHECK enum store_result store_relay_advance(struct store_session *session, uint64_t seq);

@@ -182,7 +182,7 @@ static bool dawdle(void *context, const struct event *event, int64_t total)
 {
 	(void)event, (void)total;
 	(*(size_t *)context)++;
-	nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+	nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
 	return true;
 }
 

@@ -326,10 +326,41 @@ static void upcoming_means_later_than_now(void **state)
 	assert_int_equal(2, page.count);
 	assert_int_equal(soon, page.events[0].id);
 	assert_int_equal(later, page.events[1].id);
+	/* A cursor that time has overtaken shows nothing of the past. */
+	query.has_cursor = true;
+	query.cursor = (struct query_cursor){.number = NOW_US - DAY_US, .id = 1, .page = 2};
+	page = ask(world, &query);
+	assert_int_equal(2, page.count);
+	assert_int_equal(soon, page.events[0].id);
+	query.has_cursor = false;
 	query.statuses = EVENT_STATUS_ALL & ~EVENT_STATUS_BIT(EVENT_PUBLISHED);
 	page = ask(world, &query);
 	assert_int_equal(0, page.total);
 	assert_int_not_equal(now, soon);
+}
+
+/* However a store sums up what lies ahead, its sums have edges: events stand on, before and behind each of them. */
+static void upcoming_totals_are_true_at_every_edge(void **state)
+{
+	struct world *world = *state;
+	struct query query = {.statuses = EVENT_STATUS_ALL, .upcoming = true, .sort = SORT_EVENT_DATE, .size = 100, .page = 1};
+	int64_t total = 0;
+
+	for (unsigned shift = 16; shift < 56; shift += 2) {
+		int64_t edge = ((NOW_US >> shift) + 1) << shift;
+		for (int64_t date = edge - 1; date <= edge + 1; date++) {
+			(void)create_event(world, "Edge", date, EVENT_PUBLISHED);
+			total++;
+		}
+	}
+	for (int64_t day = 1; day < 5; day++) {
+		(void)create_event(world, "Midnight", (NOW_US / DAY_US + day) * DAY_US, EVENT_PUBLISHED);
+		total++;
+	}
+	struct query_page page = ask(world, &query);
+	assert_int_equal(total, page.total);
+	assert_int_equal(total, page.count);
+	assert_false(page.has_next);
 }
 
 static void full_text_takes_any_input_as_words(void **state)
@@ -369,6 +400,7 @@ int run_list_tests(void)
 		STORE_TEST(an_empty_catalogue_has_empty_lists),
 		STORE_TEST(a_cursor_behind_a_deleted_event_goes_on),
 		STORE_TEST(upcoming_means_later_than_now),
+		STORE_TEST(upcoming_totals_are_true_at_every_edge),
 		STORE_TEST(full_text_takes_any_input_as_words),
 	};
 	return cmocka_run_group_tests_name("list", tests, NULL, NULL);

@@ -268,6 +268,7 @@ static void one_bad_write_fails_alone(void **state)
 		write_update(id, &rename), write_delete(id)};
 
 	bad.event.price_cents = -1; /* no patch_parse lets it through: the schema must refuse it */
+	writes[1].actor_id = 7;
 	assert_ok(world->session, store_apply(world->session, writes, 5, false, NOW_US, &world->arena));
 	assert_int_equal(WRITE_APPLIED, writes[0].outcome);
 	assert_int_equal(WRITE_FAILED, writes[1].outcome);
@@ -279,6 +280,8 @@ static void one_bad_write_fails_alone(void **state)
 	assert_int_equal(4, writes[4].change.seq);
 	assert_int_equal(3, writes[4].change.version);
 	assert_null(writes[1].answer.ptr);
+	struct store_user user; /* whatever came before the failure went with it */
+	assert_result(STORE_NOT_FOUND, world->session, store_user_get(world->session, 7, &world->arena, &user));
 	assert_verified(world);
 }
 

@@ -250,8 +250,9 @@ static enum store_result lock_relay(struct pg_connection *connection)
 		return outcome;
 	connection->relay_locked = cell_bool(result, 0, 0);
 	PQclear(result);
+	/* A holder that hangs, or is cut off, loses its session on the server and with it the lock. */
 	if (connection->relay_locked)
-		return STORE_OK;
+		return statement_do(connection, SQL_RELAY_GUARD, NULL);
 	return store_fail(&connection->session->base, STORE_IN_USE, "Another instance relays");
 }
 

@@ -91,6 +91,8 @@ enum { COLUMN_SEQ, COLUMN_HISTORY, COLUMN_FIRST };
 	X(LISTEN_CHANGES, "LISTEN evently_changes") \
 	X(LISTEN_SEEN, "LISTEN evently_seen") \
 	X(RELAY_LOCK, "SELECT pg_try_advisory_lock($1::bigint)") \
+	X(RELAY_GUARD, "SELECT set_config('idle_session_timeout', '1000ms', false), set_config('tcp_user_timeout', '1000ms', " \
+	  "false)") \
 	X(UNLOCK_ALL, "SELECT pg_advisory_unlock_all()") \
 	X(PING, "SELECT true") \
 	X(RELAY_POSITION, "SELECT position_seq FROM relay") \

@@ -1,0 +1,540 @@
+#include "feed/relay.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "feed/outlet.h"
+
+enum {
+	BATCH = 512,
+	ARENA_BYTES_MAX = 256 << 20,
+	STORE_TIMEOUT_MS = 1000,
+	CHECK_MS = 300,  /* between two looks at lock and stream; the lock of a silent holder goes after 1000 */
+	RETRY_MS = 400,  /* between two tries for the lock */
+	RECORD_MS = 200, /* the position is recorded at most so often: a record is a commit, and recovery needs it rarely */
+	STOP_MS = 1000,
+};
+
+enum redis_state { REDIS_AWAY, REDIS_REFUSING, REDIS_CONNECTED };
+
+struct relay {
+	struct relay_options options;
+	pthread_t thread;
+	int wake_fd;
+	atomic_bool stop;
+	/* read by other threads */
+	atomic_bool holder;
+	atomic_int redis;              /* enum redis_state */
+	_Atomic uint64_t published;    /* last change on the channels */
+	_Atomic uint64_t head;         /* of the log, as last read */
+	/* the thread's own */
+	struct store_session *session;
+	struct outlet *outlet;
+	uint64_t streamed;             /* last change in the stream */
+	uint64_t recorded;             /* what the database says of `published` */
+	uint64_t recorded_ns, checked_ns;
+	bool in_trouble;               /* it was logged, and nothing has succeeded since */
+};
+
+/* What a step of the holder leads to. */
+enum step { STEP_MORE, STEP_IDLE, STEP_LOOK, STEP_WAIT, STEP_RELEASE };
+
+/* ---- saying so ---- */
+
+static void show_position(struct relay *relay)
+{
+	struct relay_state state = relay_state(relay);
+
+	metrics_gauge(METRIC_RELAY_POSITION, 0, (int64_t)state.position);
+	metrics_gauge(METRIC_RELAY_LAG, 0, (int64_t)state.lag);
+}
+
+static void set_published(struct relay *relay, uint64_t seq)
+{
+	atomic_store(&relay->published, seq);
+	show_position(relay);
+}
+
+/* Logs the beginning of trouble and not each failure of it. */
+static void tell_trouble(struct relay *relay, const char *why)
+{
+	if (!relay->in_trouble)
+		log_warning("relay", "messages wait at change %llu: %s", (unsigned long long)atomic_load(&relay->published), why);
+	relay->in_trouble = true;
+}
+
+static void tell_recovery(struct relay *relay)
+{
+	if (relay->in_trouble)
+		log_info("relay", "messages flow again, now at change %llu", (unsigned long long)atomic_load(&relay->published));
+	relay->in_trouble = false;
+	atomic_store(&relay->redis, REDIS_CONNECTED);
+}
+
+static enum step judge_store(struct relay *relay, enum store_result result)
+{
+	if (result == STORE_OK)
+		return STEP_MORE;
+	if (result == STORE_IN_USE)
+		log_info("relay", "another instance relays now");
+	else
+		tell_trouble(relay, store_session_problem(relay->session));
+	return STEP_RELEASE;
+}
+
+static enum step judge_outlet(struct relay *relay, enum outlet_result result)
+{
+	/* A Redis that refuses messages still answers other questions: it refuses until a message went through. */
+	if (result == OUTLET_AWAY || result == OUTLET_REFUSED)
+		atomic_store(&relay->redis, result == OUTLET_AWAY ? REDIS_AWAY : REDIS_REFUSING);
+	else if (atomic_load(&relay->redis) == REDIS_AWAY)
+		atomic_store(&relay->redis, REDIS_CONNECTED);
+	switch (result) {
+	case OUTLET_DONE: return STEP_MORE;
+	case OUTLET_OVERTAKEN: return STEP_LOOK;
+	case OUTLET_REFUSED: tell_trouble(relay, outlet_problem(relay->outlet)); return STEP_WAIT;
+	case OUTLET_AWAY: break;
+	}
+	tell_trouble(relay, outlet_problem(relay->outlet));
+	return STEP_RELEASE;
+}
+
+/* ---- the record and the lock ---- */
+
+static void bound(struct relay *relay)
+{
+	store_session_deadline(relay->session, clock_monotonic_ns() + STORE_TIMEOUT_MS * CLOCK_MS);
+}
+
+static enum step record(struct relay *relay)
+{
+	uint64_t published = atomic_load(&relay->published);
+
+	relay->recorded_ns = clock_monotonic_ns();
+	if (published <= relay->recorded)
+		return STEP_MORE;
+	bound(relay);
+	enum step step = judge_store(relay, store_relay_advance(relay->session, published));
+	if (step == STEP_MORE)
+		relay->recorded = published;
+	return step;
+}
+
+static enum step hold_lock(struct relay *relay)
+{
+	bound(relay);
+	enum step step = judge_store(relay, store_relay_lock(relay->session));
+	relay->checked_ns = clock_monotonic_ns();
+	return step;
+}
+
+/* The lock ends with the session. The new one connects when it is first used. */
+static void release(struct relay *relay)
+{
+	struct store_session *fresh;
+
+	if (!atomic_exchange(&relay->holder, false))
+		return;
+	fresh = store_session_open(relay->options.store);
+	if (fresh == NULL)
+		return; /* without memory the old one goes on, and with it the lock: both are taken up again */
+	store_session_close(relay->session);
+	relay->session = fresh;
+}
+
+/* ---- gaps ---- */
+
+/* The change before the oldest that the log still has behind `after`. */
+static enum step find_oldest(struct relay *relay, uint64_t after, uint64_t *before_oldest)
+{
+	const struct store_audit_filter all = {0};
+	struct change *changes;
+	size_t count;
+	uint64_t as_of;
+	struct arena arena;
+
+	arena_init(&arena, ARENA_BYTES_MAX);
+	bound(relay);
+	enum store_result result = store_audit(relay->session, &all, after, 1, &arena, &changes, &count, &as_of);
+	if (result == STORE_OK)
+		*before_oldest = count == 1 ? changes[0].seq - 1 : as_of;
+	arena_finish(&arena);
+	return judge_store(relay, result);
+}
+
+/* Leaves the stream a word about the changes behind its end up to `to`, which it will not get. */
+static enum step skip_in_stream(struct relay *relay, uint64_t to, const char *why)
+{
+	struct outlet_tail tail;
+	uint64_t from = relay->streamed + 1;
+
+	if (to < from)
+		return STEP_MORE;
+	struct log_field fields[] = {LOG_INTEGER("from_seq", from), LOG_INTEGER("to_seq", to)};
+	log_line(LOG_WARNING, "relay", fields, ARRAY_LENGTH(fields), "the stream goes without changes %llu to %llu: %s",
+	         (unsigned long long)from, (unsigned long long)to, why);
+	outlet_begin(relay->outlet);
+	outlet_add_gap(relay->outlet, from, to);
+	enum step step = judge_outlet(relay, outlet_commit(relay->outlet, &tail));
+	if (step == STEP_MORE)
+		relay->streamed = to;
+	return step;
+}
+
+/* The log begins behind what stream or channels would need next. */
+static enum step skip_pruned(struct relay *relay, uint64_t after)
+{
+	uint64_t before_oldest = after, published = atomic_load(&relay->published);
+
+	enum step step = find_oldest(relay, after, &before_oldest);
+	if (step == STEP_MORE)
+		step = skip_in_stream(relay, before_oldest, "they were pruned");
+	if (step != STEP_MORE || published >= before_oldest)
+		return step;
+	log_error("relay", "changes %llu to %llu were pruned before they were published", (unsigned long long)published + 1,
+	          (unsigned long long)before_oldest);
+	set_published(relay, before_oldest);
+	return STEP_MORE;
+}
+
+/* ---- looking where everything stands ---- */
+
+/* The stream's last entry tells of the same change as the log: by its time, to the microsecond. */
+static enum step compare(struct relay *relay, const struct outlet_tail *tail, bool *same)
+{
+	struct change *changes;
+	size_t count;
+	uint64_t head;
+	struct arena arena;
+	struct buf message;
+
+	*same = true;
+	if (tail->seq == 0 || tail->payload.ptr == NULL)
+		return STEP_MORE;
+	arena_init(&arena, ARENA_BYTES_MAX);
+	buf_init(&message, 1 << 20);
+	bound(relay);
+	enum store_result result = store_changes_after(relay->session, tail->seq - 1, 1, &arena, &changes, &count, &head);
+	if (result == STORE_OK) {
+		if (count == 1)
+			change_json_message(&message, &changes[0]);
+		struct str wanted = buf_view(&message);
+		const char *time = wanted.len > 0 ? memmem(wanted.ptr, wanted.len, "\"occurred_at\"", 13) : NULL;
+		const char *end = time != NULL ? memchr(time, ',', (size_t)(wanted.ptr + wanted.len - time)) : NULL;
+		*same = end == NULL || memmem(tail->payload.ptr, tail->payload.len, time, (size_t)(end - time)) != NULL;
+	}
+	buf_finish(&message);
+	arena_finish(&arena);
+	return result == STORE_PRUNED ? STEP_MORE : judge_store(relay, result);
+}
+
+/* The database lost commits, or another one is used: what the stream tells never happened here. */
+static enum step set_aside(struct relay *relay, uint64_t seq, uint64_t head)
+{
+	log_error("relay", "the stream (up to %llu) does not tell what the change log (up to %llu) does: it is renamed to "
+	          OUTLET_STREAM ":forked, and filled anew", (unsigned long long)seq, (unsigned long long)head);
+	enum step step = judge_outlet(relay, outlet_set_aside(relay->outlet));
+	return step == STEP_MORE ? STEP_LOOK : step;
+}
+
+static enum step prepare_refill(struct relay *relay)
+{
+	uint64_t published = atomic_load(&relay->published), entries_max = relay->options.entries_max;
+
+	if (relay->streamed >= published)
+		return STEP_MORE;
+	log_warning("relay", "the stream ends at change %llu, %llu were relayed: it is filled again from the change log",
+	            (unsigned long long)relay->streamed, (unsigned long long)published);
+	if (published - relay->streamed <= entries_max)
+		return STEP_MORE;
+	return skip_in_stream(relay, published - entries_max, "it keeps no more than STREAM_ENTRIES_MAX");
+}
+
+/* With the lock held. The order matters: the head is read after the stream's end, so that it cannot lie before it. */
+static enum step look(struct relay *relay)
+{
+	struct outlet_tail tail;
+	struct store_head head;
+	uint64_t position;
+	bool same;
+
+	enum step step = hold_lock(relay);
+	if (step == STEP_MORE)
+		step = record(relay);
+	if (step == STEP_MORE)
+		step = judge_outlet(relay, outlet_look(relay->outlet, &tail));
+	if (step == STEP_MORE)
+		step = judge_store(relay, store_head(relay->session, &head));
+	if (step == STEP_MORE)
+		step = judge_store(relay, store_relay_position(relay->session, &position));
+	if (step != STEP_MORE)
+		return step;
+	step = tail.seq <= head.seq ? compare(relay, &tail, &same) : STEP_MORE;
+	if (step != STEP_MORE)
+		return step;
+	if (tail.seq > head.seq || !same)
+		return set_aside(relay, tail.seq, head.seq);
+	relay->streamed = tail.seq;
+	relay->recorded = position;
+	atomic_store(&relay->head, head.seq);
+	set_published(relay, position);
+	return prepare_refill(relay);
+}
+
+/* ---- relaying ---- */
+
+/* Sends changes[0…count), as many as fit. */
+static enum step send_changes(struct relay *relay, const struct change *changes, size_t count)
+{
+	uint64_t published = atomic_load(&relay->published), last = 0;
+	struct outlet_tail tail;
+
+	outlet_begin(relay->outlet);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t seq = changes[i].seq;
+		if (!outlet_add(relay->outlet, &changes[i], seq > relay->streamed, seq > published))
+			break;
+		last = seq;
+	}
+	enum step step = judge_outlet(relay, outlet_commit(relay->outlet, &tail));
+	if (step != STEP_MORE)
+		return step;
+	relay->streamed = relay->streamed > last ? relay->streamed : last;
+	if (last > published)
+		set_published(relay, last);
+	tell_recovery(relay);
+	return tail.seq == relay->streamed ? STEP_MORE : STEP_LOOK;
+}
+
+static enum step relay_batch(struct relay *relay)
+{
+	uint64_t published = atomic_load(&relay->published);
+	uint64_t after = relay->streamed < published ? relay->streamed : published, head;
+	struct change *changes;
+	struct arena arena;
+	size_t count;
+	enum step step;
+
+	arena_init(&arena, ARENA_BYTES_MAX);
+	bound(relay);
+	enum store_result result = store_changes_after(relay->session, after, BATCH, &arena, &changes, &count, &head);
+	bool is_gapless = result != STORE_OK || count == 0 || changes[0].seq == after + 1;
+	if (result == STORE_PRUNED || !is_gapless) {
+		step = skip_pruned(relay, after);
+	} else if (result != STORE_OK) {
+		step = judge_store(relay, result);
+	} else {
+		atomic_store(&relay->head, head);
+		step = count > 0 ? send_changes(relay, changes, count) : STEP_IDLE;
+		if (step == STEP_IDLE)
+			tell_recovery(relay);
+	}
+	arena_finish(&arena);
+	return step;
+}
+
+/* Is the lock still held, and is the stream still what it was? */
+static enum step check(struct relay *relay)
+{
+	struct outlet_tail tail;
+
+	enum step step = hold_lock(relay);
+	if (step == STEP_MORE)
+		step = judge_outlet(relay, outlet_look(relay->outlet, &tail));
+	if (step == STEP_MORE && tail.seq != relay->streamed)
+		return STEP_LOOK;
+	return step;
+}
+
+static bool is_due(uint64_t since_ns, unsigned pause_ms)
+{
+	return clock_monotonic_ns() - since_ns >= pause_ms * CLOCK_MS;
+}
+
+static enum step relay_some(struct relay *relay)
+{
+	enum step step = STEP_MORE;
+
+	if (is_due(relay->checked_ns, CHECK_MS))
+		step = check(relay);
+	if (step == STEP_MORE && is_due(relay->recorded_ns, RECORD_MS))
+		step = record(relay);
+	return step == STEP_MORE ? relay_batch(relay) : step;
+}
+
+/* ---- the thread ---- */
+
+/* For so long, or until the end; until relay_wake too when `for_changes`. */
+static void rest(struct relay *relay, unsigned pause_ms, bool for_changes)
+{
+	uint64_t until_ns = clock_monotonic_ns() + pause_ms * CLOCK_MS, wakes;
+	struct pollfd fd = {relay->wake_fd, POLLIN, 0};
+	bool woken = false;
+
+	while (!atomic_load(&relay->stop) && clock_left_ms(until_ns) > 0 && !(woken && for_changes)) {
+		woken = poll(&fd, 1, clock_left_ms(until_ns)) > 0;
+		(void)!read(relay->wake_fd, &wakes, sizeof wakes); /* does not block; nothing to read is fine */
+	}
+}
+
+/* Somebody else relays: how far is it? */
+static void look_from_outside(struct relay *relay)
+{
+	uint64_t position;
+
+	bound(relay);
+	if (store_relay_position(relay->session, &position) == STORE_OK)
+		set_published(relay, position);
+	relay->in_trouble = false;
+	atomic_store(&relay->redis, REDIS_CONNECTED);
+}
+
+/* Tries to become the holder. An instance that does not reach Redis leaves the lock to one that does. */
+static enum step take(struct relay *relay)
+{
+	enum step step = judge_outlet(relay, outlet_ping(relay->outlet));
+
+	if (step != STEP_MORE)
+		return STEP_WAIT;
+	bound(relay);
+	enum store_result result = store_relay_lock(relay->session);
+	if (result == STORE_IN_USE)
+		look_from_outside(relay);
+	else if (result != STORE_OK)
+		tell_trouble(relay, store_session_problem(relay->session));
+	if (result != STORE_OK)
+		return STEP_WAIT;
+	atomic_store(&relay->holder, true);
+	relay->recorded = UINT64_MAX; /* unknown until it is read */
+	return STEP_LOOK;
+}
+
+static enum step look_and_say(struct relay *relay, bool took_over)
+{
+	enum step step = look(relay);
+
+	if (step == STEP_MORE && took_over) {
+		struct log_field fields[] = {LOG_INTEGER("published", atomic_load(&relay->published)),
+		                             LOG_INTEGER("streamed", relay->streamed), LOG_INTEGER("head", atomic_load(&relay->head))};
+		log_line(LOG_INFO, "relay", fields, ARRAY_LENGTH(fields), "this instance relays changes to Redis");
+	}
+	return step;
+}
+
+static void *run(void *argument)
+{
+	struct relay *relay = argument;
+	enum step step = STEP_RELEASE;
+	uint64_t stop_ns = UINT64_MAX;
+	bool took_over = false;
+
+	while (clock_monotonic_ns() < stop_ns) {
+		if (stop_ns == UINT64_MAX && atomic_load(&relay->stop))
+			stop_ns = clock_monotonic_ns() + STOP_MS * CLOCK_MS;
+		bool stopping = stop_ns != UINT64_MAX;
+		if (!atomic_load(&relay->holder)) {
+			if (stopping)
+				break;
+			took_over = true;
+			step = take(relay);
+		} else if (step == STEP_LOOK || step == STEP_WAIT) {
+			step = look_and_say(relay, took_over);
+			took_over = took_over && step != STEP_MORE;
+		} else {
+			step = relay_some(relay);
+		}
+		if (step == STEP_RELEASE)
+			release(relay);
+		if (stopping && step != STEP_MORE && step != STEP_LOOK)
+			break;
+		show_position(relay);
+		if (step == STEP_IDLE)
+			rest(relay, RECORD_MS, true);
+		else if (step == STEP_WAIT || step == STEP_RELEASE)
+			rest(relay, RETRY_MS, false);
+	}
+	if (atomic_load(&relay->holder) && record(relay) != STEP_MORE)
+		log_warning("relay", "how far messages went could not be recorded; some will be published again");
+	return NULL;
+}
+
+/* ---- for other threads ---- */
+
+void relay_wake(struct relay *relay)
+{
+	uint64_t one = 1;
+
+	if (relay != NULL && atomic_load(&relay->holder))
+		(void)!write(relay->wake_fd, &one, sizeof one); /* full means that it is woken anyway */
+}
+
+struct relay_state relay_state(struct relay *relay)
+{
+	uint64_t published = atomic_load(&relay->published), head = atomic_load(&relay->head);
+	uint64_t applied = freshness_applied(relay->options.freshness);
+
+	if (applied > head)
+		head = applied;
+	return (struct relay_state){
+		.position = published, .lag = head > published ? head - published : 0, .holder = atomic_load(&relay->holder)};
+}
+
+const char *relay_redis_state(void *context)
+{
+	struct relay *relay = context;
+
+	switch ((enum redis_state)atomic_load(&relay->redis)) {
+	case REDIS_CONNECTED: return "connected";
+	case REDIS_REFUSING: return "refusing";
+	case REDIS_AWAY: break;
+	}
+	return "disconnected";
+}
+
+/* ---- life ---- */
+
+static void destroy(struct relay *relay)
+{
+	if (relay->session != NULL)
+		store_session_close(relay->session);
+	outlet_destroy(relay->outlet);
+	if (relay->wake_fd >= 0)
+		close(relay->wake_fd);
+	free(relay);
+}
+
+struct relay *relay_start(const struct relay_options *options)
+{
+	struct relay *relay = calloc(1, sizeof *relay);
+
+	if (relay == NULL)
+		return NULL;
+	relay->options = *options;
+	relay->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	relay->session = store_session_open(options->store);
+	relay->outlet = outlet_create(options->redis, options->entries_max);
+	bool made = relay->wake_fd >= 0 && relay->session != NULL && relay->outlet != NULL;
+	if (made && pthread_create(&relay->thread, NULL, run, relay) == 0)
+		return relay;
+	destroy(relay);
+	return NULL;
+}
+
+void relay_stop(struct relay *relay)
+{
+	uint64_t one = 1;
+
+	if (relay == NULL)
+		return;
+	atomic_store(&relay->stop, true);
+	(void)!write(relay->wake_fd, &one, sizeof one);
+	pthread_join(relay->thread, NULL);
+	destroy(relay);
+}
