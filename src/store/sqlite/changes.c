@@ -115,7 +115,7 @@ enum store_result sqlite_changes_after(struct store_session *base, uint64_t afte
                                        struct change **changes, size_t *count, uint64_t *head)
 {
 	struct sqlite_session *session = sqlite_session(base);
-	struct catalog catalog;
+	struct catalog catalog = {0};
 
 	enum store_result result = sqlite_read_begin(session);
 	if (result == STORE_OK)
@@ -174,7 +174,7 @@ enum store_result sqlite_audit(struct store_session *base, const struct store_au
                                uint64_t *as_of)
 {
 	struct sqlite_session *session = sqlite_session(base);
-	struct catalog catalog;
+	struct catalog catalog = {0};
 
 	enum store_result result = sqlite_read_begin(session);
 	if (result == STORE_OK)
@@ -193,7 +193,7 @@ enum store_result sqlite_audit(struct store_session *base, const struct store_au
  * Only a beginning of the log in which all is older than before_us goes, so that what is left has no holes. */
 static enum store_result prune_some(struct sqlite_session *session, int64_t before_us, uint64_t *removed, bool *done)
 {
-	struct catalog catalog;
+	struct catalog catalog = {0};
 	sqlite3_stmt *statement;
 	bool row;
 

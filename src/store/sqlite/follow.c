@@ -92,7 +92,7 @@ void sqlite_relay_unlock(struct sqlite_session *session)
 enum store_result sqlite_relay_position(struct store_session *base, uint64_t *seq)
 {
 	struct sqlite_session *session = sqlite_session(base);
-	struct catalog catalog;
+	struct catalog catalog = {0};
 
 	enum store_result result = sqlite_read_begin(session);
 	if (result == STORE_OK)

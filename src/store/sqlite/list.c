@@ -361,7 +361,7 @@ enum store_result sqlite_list(struct store_session *base, const struct query *as
 {
 	struct sqlite_session *session = sqlite_session(base);
 	struct query query = *asked;
-	struct catalog catalog;
+	struct catalog catalog = {0};
 	struct buf match;
 
 	(void)from_primary; /* there is only one */

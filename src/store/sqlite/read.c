@@ -82,7 +82,7 @@ enum store_result sqlite_get_many(struct store_session *base, const int64_t *ids
                                   struct arena *arena, struct event *events, uint64_t *as_of)
 {
 	struct sqlite_session *session = sqlite_session(base);
-	struct catalog catalog;
+	struct catalog catalog = {0};
 
 	(void)from_primary; /* there is only one */
 	enum store_result result = sqlite_read_begin(session);
@@ -99,7 +99,7 @@ enum store_result sqlite_get_many(struct store_session *base, const int64_t *ids
 enum store_result sqlite_each(struct store_session *base, store_each_fn *each, void *context, uint64_t *as_of)
 {
 	struct sqlite_session *session = sqlite_session(base);
-	struct catalog catalog;
+	struct catalog catalog = {0};
 	sqlite3_stmt *statement;
 	int64_t total = 0;
 	bool row;
@@ -135,7 +135,7 @@ enum store_result sqlite_each(struct store_session *base, store_each_fn *each, v
 enum store_result sqlite_head(struct store_session *base, struct store_head *head)
 {
 	struct sqlite_session *session = sqlite_session(base);
-	struct catalog catalog;
+	struct catalog catalog = {0};
 
 	enum store_result result = sqlite_read_begin(session);
 	if (result == STORE_OK)

@@ -271,7 +271,7 @@ enum store_result sqlite_execute(struct sqlite_session *session, const char *sql
 
 static enum store_result run_fixed(struct sqlite_session *session, enum statement which)
 {
-	sqlite3_stmt *statement;
+	sqlite3_stmt *statement = NULL;
 	enum store_result result = sqlite_statement(session, which, &statement);
 
 	return result == STORE_OK ? sqlite_run(session, statement) : result;

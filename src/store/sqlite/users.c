@@ -131,7 +131,7 @@ enum store_result sqlite_users_inactive(struct store_session *base, struct arena
                                         uint64_t *version)
 {
 	struct sqlite_session *session = sqlite_session(base);
-	struct catalog catalog;
+	struct catalog catalog = {0};
 
 	enum store_result result = sqlite_read_begin(session);
 	if (result == STORE_OK)

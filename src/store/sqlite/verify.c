@@ -28,10 +28,15 @@ PRINTF_LIKE(2, 3) static void fault(struct walk *walk, const char *format, ...)
 	walk->faults++;
 }
 
+static bool same_description(struct str a, struct str b)
+{
+	return a.ptr == NULL || b.ptr == NULL ? a.ptr == b.ptr : str_equal(a, b);
+}
+
 static bool same_event(const struct event *a, const struct event *b)
 {
 	return a->id == b->id && str_equal(a->title, b->title) && str_equal(a->venue, b->venue)
-		&& (a->description.ptr == NULL) == (b->description.ptr == NULL) && str_equal(a->description, b->description)
+		&& same_description(a->description, b->description)
 		&& a->event_date_us == b->event_date_us && a->price_cents == b->price_cents && a->capacity == b->capacity
 		&& a->status == b->status && a->created_at_us == b->created_at_us && a->updated_at_us == b->updated_at_us
 		&& a->created_by == b->created_by && a->version == b->version;
@@ -213,7 +218,7 @@ enum store_result sqlite_audit_verify(struct store_session *base, struct buf *re
                                       uint64_t *faults)
 {
 	struct walk walk = {.session = sqlite_session(base), .report = report};
-	struct catalog catalog;
+	struct catalog catalog = {0};
 
 	arena_init(&walk.arenas[0], PAIR_BYTES_MAX);
 	arena_init(&walk.arenas[1], PAIR_BYTES_MAX);

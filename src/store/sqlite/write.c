@@ -309,7 +309,7 @@ static enum store_result keep_seq(struct batch *batch)
 static enum store_result apply_all(struct batch *batch, struct store_write *writes, size_t count, bool all_or_nothing,
                                    size_t *refused)
 {
-	struct catalog catalog;
+	struct catalog catalog = {0};
 	enum store_result result = sqlite_catalog(batch->session, &catalog);
 
 	*refused = count;
