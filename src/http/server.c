@@ -112,7 +112,42 @@ static const struct str header_names[HEADER_COUNT] = {
 struct header_scan {
 	struct request *request;
 	size_t bytes;
+	const char *next; /* where the next header's name must begin */
+	bool malformed;
 };
+
+/* A header's name is a token (RFC 9110 section 5.6.2): with a space or worse in it, another parser sees another name. */
+static bool is_token(const char *text, size_t len)
+{
+	static const unsigned char allowed[256] = {
+		['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1,
+		['^'] = 1, ['_'] = 1, ['`'] = 1, ['|'] = 1, ['~'] = 1, ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1,
+	};
+	unsigned char good = len > 0;
+
+	for (size_t i = 0; i < len; i++)
+		good &= allowed[(unsigned char)text[i]];
+	return good != 0;
+}
+
+/* Up to 0.9.75 libmicrohttpd parses the head where it was received and writes a NUL over each CR and LF. So behind each
+ * value there are exactly two NULs, then the next name, or two more for the empty line at the end; unless a line was
+ * folded (its name comes out joined to its value), held a NUL, had no name (the head then ends too early), or ended in a
+ * bare CR or LF: all of them are read differently by different parsers. */
+#define HEAD_IS_PARSED_IN_PLACE (MHD_VERSION < 0x00097600)
+
+/* The start of the line after the one that ends at `end`, NULL when that one does not end in CR LF. */
+static const char *after_line(const char *end)
+{
+	return end != NULL && end[0] == '\0' && end[1] == '\0' ? end + 2 : NULL;
+}
+
+static bool head_is_malformed(const struct header_scan *scan)
+{
+	if (scan->malformed || !HEAD_IS_PARSED_IN_PLACE)
+		return scan->malformed;
+	return after_line(scan->next) == NULL;
+}
 
 static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const char *name, size_t name_len,
                                  const char *value, size_t value_len)
@@ -122,6 +157,10 @@ static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const c
 
 	(void)kind;
 	scan->bytes += name_len + value_len + 4;
+	if (!is_token(name, name_len) || (HEAD_IS_PARSED_IN_PLACE && name != scan->next) ||
+	    (value != NULL && memchr(value, '\r', value_len) != NULL))
+		scan->malformed = true;
+	scan->next = after_line(value != NULL ? value + value_len : NULL);
 	for (unsigned i = 0; i < HEADER_COUNT; i++) {
 		if (header_names[i].len != name_len || (name[0] | 0x20) != header_names[i].ptr[0] ||
 		    !str_equal_caseless((struct str){name, name_len}, header_names[i]))
@@ -174,21 +213,28 @@ static void choose_request_id(struct request *request)
 	request->request_id[request->request_id_len] = '\0';
 }
 
-/* version "-" trace-id "-" parent-id "-" flags (W3C Trace Context section 3.2.2) */
+/* Lower-case hexadecimal digits, not all of them 0. */
+static bool is_trace_field(const char *digits, size_t count)
+{
+	bool nonzero = false;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!((digits[i] >= '0' && digits[i] <= '9') || (digits[i] >= 'a' && digits[i] <= 'f')))
+			return false;
+		nonzero |= digits[i] != '0';
+	}
+	return nonzero;
+}
+
+/* version "-" trace-id "-" parent-id "-" flags (W3C Trace Context section 3.2.2); version ff is none */
 static void read_traceparent(struct request *request)
 {
 	struct str given = request_header(request, HEADER_TRACEPARENT);
 
-	if (given.len < 55 || given.ptr[2] != '-' || given.ptr[35] != '-' || given.ptr[52] != '-')
+	if (given.len < 55 || given.ptr[2] != '-' || given.ptr[35] != '-' || given.ptr[52] != '-' ||
+	    str_starts_with(given, STR("ff")))
 		return;
-	bool nonzero = false;
-	for (size_t i = 3; i < 35; i++) {
-		char c = given.ptr[i];
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-			return;
-		nonzero |= c != '0';
-	}
-	if (nonzero)
+	if (is_trace_field(given.ptr + 3, 32) && is_trace_field(given.ptr + 36, 16))
 		memcpy(request->trace_id, given.ptr + 3, 32);
 }
 
@@ -221,17 +267,24 @@ static void split_target(struct request *request)
 		answer_problem(request, PROBLEM_BAD_REQUEST, "The path is not valid percent-encoded UTF-8.");
 }
 
-static void begin_request(struct request *request, const char *method)
+static void begin_request(struct request *request, const char *method, const char *version)
 {
-	struct header_scan scan = {request, request->target.len};
+	struct header_scan scan = {request, request->target.len, after_line(version + strlen(version)), false};
 
 	request->state = REQUEST_RUNNING;
 	request->method = parse_method(method);
 	MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, on_header, &scan);
 	choose_request_id(request);
 	read_traceparent(request);
+	/* libmicrohttpd also takes chunks whose lines end in a bare LF. Where the body ends may be read differently by a proxy
+	 * in front: whatever follows it on this connection is not read. */
+	if (request_header(request, HEADER_TRANSFER_ENCODING).ptr != NULL)
+		request->answer.close = true;
 	if (request->target.ptr == NULL) {
 		answer_unavailable(request, 1, "There is not enough memory for the request.");
+	} else if (head_is_malformed(&scan)) {
+		answer_problem(request, PROBLEM_BAD_REQUEST, "The request's header lines are malformed.");
+		request->answer.close = true;
 	} else if (framing_is_ambiguous(request)) {
 		answer_problem(request, PROBLEM_BAD_REQUEST, "Content-Length, Transfer-Encoding and Host must be unambiguous.");
 		request->answer.close = true;
@@ -318,11 +371,11 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 {
 	struct request *request = *request_context;
 
-	(void)context, (void)connection, (void)url, (void)version;
+	(void)context, (void)connection, (void)url;
 	if (request == NULL)
 		return MHD_NO;
 	if (request->state == REQUEST_RECEIVING && request->handler == NULL) {
-		begin_request(request, method);
+		begin_request(request, method, version);
 		if (request->state == REQUEST_ANSWERED && must_answer_early(request))
 			return send_answer(request);
 		return MHD_YES;
