@@ -4,6 +4,7 @@
 #include "api/service.h"
 #include "api/transfer.h"
 #include "base/clock.h"
+#include "base/json_memory.h"
 #include "base/log.h"
 #include "base/metrics.h"
 
@@ -152,11 +153,16 @@ static bool authorize(struct request *request)
 
 	if (request->route->access == ACCESS_ANYONE)
 		return is_for_probes(request->route) || limits_admit(request);
+	json_memory_forget();
 	if ((request->header_repeated & (1u << HEADER_AUTHORIZATION)) != 0)
 		missing = false;
 	else
 		result = authenticator_check(service_of(request)->authenticator, request_header(request, HEADER_AUTHORIZATION),
 		                             &principal, &missing);
+	if (result != TOKEN_OK && json_memory_failed()) {
+		service_answer_failure(request, STORE_OUT_OF_MEMORY);
+		return false;
+	}
 	if (result != TOKEN_OK) {
 		if (limits_admit(request))
 			refuse_token(request, result, missing);

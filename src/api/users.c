@@ -6,6 +6,7 @@
 #include "api/service.h"
 #include "api/task_request.h"
 #include "base/clock.h"
+#include "base/json_memory.h"
 #include "events/timestamp.h"
 
 enum { ARENA_BYTES_MAX = 1 << 20, BODY_BYTES_MAX = 4096 };
@@ -79,8 +80,14 @@ static bool parse_body(struct request *request, bool *is_active)
 	const char *name;
 	json_t *value, *body = NULL;
 
+	json_memory_forget();
 	if (request->body.len <= BODY_BYTES_MAX)
 		body = json_loadb(buf_view(&request->body).ptr, request->body.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	if (json_memory_failed()) {
+		json_decref(body);
+		service_answer_failure(request, STORE_OUT_OF_MEMORY);
+		return false;
+	}
 	if (body == NULL) {
 		answer_problem(request, PROBLEM_MALFORMED_JSON, "The body is not JSON of at most %d bytes.", BODY_BYTES_MAX);
 		return false;

@@ -1,5 +1,7 @@
 #include "auth/jose_json.h"
 
+#include "base/json_memory.h"
+
 /* Jansson descends by recursion, so depth is bounded before it is asked. */
 static bool is_shallow(struct str text)
 {
@@ -29,8 +31,9 @@ json_t *jose_json_object(struct str text)
 {
 	if (text.len == 0 || !is_shallow(text))
 		return NULL;
+	json_memory_forget();
 	json_t *value = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
-	if (json_is_object(value))
+	if (json_is_object(value) && !json_memory_failed())
 		return value;
 	json_decref(value);
 	return NULL;

@@ -1,6 +1,7 @@
 #include "events/body.h"
 
 #include "base/check.h"
+#include "base/json_memory.h"
 
 static bool is_space(char c)
 {
@@ -141,6 +142,7 @@ enum body_result body_open(struct body *body, struct str text, struct arena *are
 		*problem = arena_printf(arena, "The body is nested more than %d levels deep.", BODY_DEPTH_MAX);
 		return BODY_MALFORMED;
 	}
+	json_memory_forget();
 	body->root = json_loadb(text.ptr, text.len, flags, &error);
 	if (body->root == NULL && json_error_code(&error) == json_error_numeric_overflow) {
 		struct str plain = without_numbers(text, arena);
@@ -148,8 +150,12 @@ enum body_result body_open(struct body *body, struct str text, struct arena *are
 			return BODY_OUT_OF_MEMORY;
 		body->root = json_loadb(plain.ptr, plain.len, flags, &error);
 	}
+	if (json_memory_failed()) {
+		json_decref(body->root);
+		body->root = NULL;
+		return BODY_OUT_OF_MEMORY;
+	}
 	if (body->root == NULL) {
-		/* Jansson has no text for a failed allocation inside the parser. */
 		if (error.text[0] == '\0' || json_error_code(&error) == json_error_out_of_memory)
 			return BODY_OUT_OF_MEMORY;
 		*problem = arena_printf(arena, "The body is not valid JSON: line %d, column %d: %s.", error.line,

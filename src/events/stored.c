@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "base/json_memory.h"
 #include "events/money.h"
 #include "events/timestamp.h"
 #include "events/utf8.h"
@@ -156,8 +157,9 @@ static bool read_fields(struct event *event, const json_t *object)
 static bool read_tree(struct event *event, struct str json, struct arena *arena)
 {
 	struct event read = {0};
+	json_memory_forget();
 	json_t *root = json_loadb(json.ptr, json.len, 0, NULL);
-	bool done = json_is_object(root) && read_fields(&read, root) && event_copy(event, &read, arena);
+	bool done = json_is_object(root) && !json_memory_failed() && read_fields(&read, root) && event_copy(event, &read, arena);
 
 	json_decref(root);
 	return done;
