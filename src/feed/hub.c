@@ -113,13 +113,35 @@ static void wake(struct subscriber *subscriber)
 	answer_stream_wake(&subscriber->stream);
 }
 
-/* Ends a stream after a last word. */
+static struct str item_text(const struct subscriber *subscriber, uint64_t seq)
+{
+	const struct item *item = item_at(subscriber->hub, seq);
+
+	return (subscriber->visible & EVENT_STATUS_BIT(EVENT_DRAFT)) != 0 ? item->for_admins : item->for_users;
+}
+
+/* Sends the rest of an item of which a part was sent. False: it has left the ring. */
+static bool finish_item(struct subscriber *subscriber)
+{
+	if (subscriber->item_offset == 0)
+		return true;
+	if (subscriber->sent_seq + 1 < subscriber->hub->first_seq)
+		return false;
+	buf_str(&subscriber->pending, str_skip(item_text(subscriber, subscriber->sent_seq + 1), subscriber->item_offset));
+	subscriber->sent_seq++;
+	subscriber->item_offset = 0;
+	return true;
+}
+
+/* Ends a stream after a last word. In the middle of an item that cannot be finished it ends without one: a client drops
+ * an event that has no blank line behind it (HTML section 9.2.6), but would take two halves for one. */
 static void end(struct subscriber *subscriber, const char *reason)
 {
 	if (subscriber->ending)
 		return;
 	subscriber->ending = true;
-	buf_printf(&subscriber->pending, "event: closed\ndata: {\"reason\":\"%s\"}\n\n", reason);
+	if (finish_item(subscriber))
+		buf_printf(&subscriber->pending, "event: closed\ndata: {\"reason\":\"%s\"}\n\n", reason);
 	wake(subscriber);
 }
 
@@ -165,15 +187,32 @@ void hub_cut_users(struct hub *hub, bool (*is_out)(void *, int64_t), void *conte
 
 /* ---- replay: changes that are only in the store ---- */
 
-static void append_replayed(struct subscriber *subscriber, const struct change *changes, size_t count)
+static void render_replayed(struct buf *out, const struct subscriber *subscriber, const struct change *changes,
+                            size_t count)
 {
 	int64_t now_us = clock_wall_us();
 
 	for (size_t i = 0; i < count; i++) {
 		struct str text = render(&changes[i], subscriber->visible, now_us);
-		buf_str(&subscriber->pending, text);
+		buf_str(out, text);
 		free((char *)(uintptr_t)text.ptr);
 	}
+}
+
+/* Under the lock: `pending` belongs to whoever holds it, also while a replay is read. */
+static void take_replayed(struct subscriber *subscriber, struct buf *text, uint64_t seq)
+{
+	if (text->failed) {
+		end(subscriber, "older changes cannot be read now; try again");
+		return;
+	}
+	buf_str(&subscriber->pending, buf_view(text));
+	if (subscriber->pending.failed) {
+		subscriber->ending = true;
+		buf_finish(&subscriber->pending);
+		return;
+	}
+	subscriber->sent_seq = seq;
 }
 
 static void run_replay(struct task *task, struct store_session *session)
@@ -183,23 +222,26 @@ static void run_replay(struct task *task, struct store_session *session)
 	struct arena arena;
 	struct change *changes;
 	size_t count = 0;
+	struct buf text;
 	uint64_t head;
 
+	buf_init(&text, REPLAY_BYTES_MAX);
 	arena_init(&arena, REPLAY_ARENA_BYTES_MAX);
 	enum store_result result =
 		store_changes_after(session, subscriber->sent_seq, REPLAY_CHANGES, &arena, &changes, &count, &head);
 	if (result == STORE_OK)
-		append_replayed(subscriber, changes, count);
+		render_replayed(&text, subscriber, changes, count);
 	pthread_mutex_lock(&hub->lock);
 	subscriber->replaying = false;
 	if (result == STORE_PRUNED)
 		end(subscriber, "the change log was pruned beyond the place asked for");
-	else if (result != STORE_OK || subscriber->pending.failed)
+	else if (result != STORE_OK)
 		end(subscriber, "older changes cannot be read now; try again");
-	else if (count > 0)
-		subscriber->sent_seq = changes[count - 1].seq;
+	else if (count > 0 && !subscriber->ending)
+		take_replayed(subscriber, &text, changes[count - 1].seq);
 	wake(subscriber);
 	pthread_mutex_unlock(&hub->lock);
+	buf_finish(&text);
 	arena_finish(&arena);
 }
 
@@ -222,12 +264,10 @@ static long copy_pending(struct subscriber *subscriber, char *space, size_t byte
 static long copy_items(struct subscriber *subscriber, char *space, size_t bytes_max)
 {
 	struct hub *hub = subscriber->hub;
-	bool admin = (subscriber->visible & EVENT_STATUS_BIT(EVENT_DRAFT)) != 0;
 	size_t copied = 0;
 
 	while (subscriber->sent_seq < hub->last_seq && copied < bytes_max) {
-		struct item *item = item_at(hub, subscriber->sent_seq + 1);
-		struct str rest = str_skip(admin ? item->for_admins : item->for_users, subscriber->item_offset);
+		struct str rest = str_skip(item_text(subscriber, subscriber->sent_seq + 1), subscriber->item_offset);
 		size_t count = rest.len < bytes_max - copied ? rest.len : bytes_max - copied;
 		if (count > 0)
 			memcpy(space + copied, rest.ptr, count);
@@ -277,11 +317,11 @@ static long next_bytes(struct subscriber *subscriber, char *space, size_t bytes_
 		if (subscriber->live) {
 			metrics_count(METRIC_SSE_CUT, 0, 1);
 			end(subscriber, "too slow: resume with Last-Event-ID");
-			return copy_pending(subscriber, space, bytes_max);
+			return subscriber->pending.len > 0 ? copy_pending(subscriber, space, bytes_max) : -1;
 		}
 		start_replay(subscriber);
 		if (subscriber->ending)
-			return copy_pending(subscriber, space, bytes_max);
+			return subscriber->pending.len > 0 ? copy_pending(subscriber, space, bytes_max) : -1;
 	}
 	if (!subscriber->replaying) {
 		subscriber->live = true;
