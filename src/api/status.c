@@ -22,13 +22,20 @@ unsigned service_status_series(unsigned status)
 	return ARRAY_LENGTH(codes);
 }
 
+/* Routes of one path differ by method, and so must their series. */
+static const char *const route_labels[ROUTE_COUNT] = {
+#define X(identifier, method, pattern, access, handler, body) [identifier] = #method " " pattern,
+	ROUTES(X)
+#undef X
+};
+
 void service_label_metrics(void)
 {
 	for (unsigned i = 0; i < ARRAY_LENGTH(codes); i++)
 		metrics_label(METRIC_RESPONSES, i, codes[i].name);
 	metrics_label(METRIC_RESPONSES, ARRAY_LENGTH(codes), "other");
 	for (unsigned i = 0; i < ROUTE_COUNT; i++)
-		metrics_label(METRIC_REQUESTS, i, routes[i].pattern);
+		metrics_label(METRIC_REQUESTS, i, route_labels[i]);
 	metrics_label(METRIC_REQUESTS, ROUTE_COUNT, "none");
 	metrics_label(METRIC_CACHE, CACHE_LOCAL_HIT, "local_hit");
 	metrics_label(METRIC_CACHE, CACHE_LOCAL_MISS, "local_miss");

@@ -158,7 +158,7 @@ static void answer_refused(struct request *request)
 	answer_unavailable(request, 1, "Too much long work waits already; nothing was written. Try again.");
 }
 
-/* 422: `errors` of all lines together, each saying its line in `loc`. */
+/* 422: the errors of all lines together, each with its line in `loc`. */
 static void answer_bad_lines(struct request *request, const struct import_request *self)
 {
 	struct buf body;
@@ -168,9 +168,9 @@ static void answer_bad_lines(struct request *request, const struct import_reques
 	                  "\"detail\":\"%zu of %zu lines are bad; nothing was written.\",\"request_id\":",
 	           import_report(self->import)->failed, import_report(self->import)->lines);
 	buf_json(&body, request_id(request));
-	/* The report follows as the problem's own members. */
-	buf_char(&body, ',');
-	buf_str(&body, str_skip(buf_view(&self->body), 1));
+	buf_lit(&body, ",\"errors\":");
+	import_errors_json(&body, import_report(self->import));
+	buf_char(&body, '}');
 	answer_buf(request, 422, CONTENT_TYPE_PROBLEM, &body);
 }
 
@@ -257,28 +257,76 @@ static void run_export(struct task *task, struct store_session *session)
 	free(self);
 }
 
-/* False: neither is acceptable. No Accept, and any wildcard, means NDJSON. */
+/* A qvalue in thousandths. */
+static bool weight_parse(struct str text, int *thousandths)
+{
+	int value = 0;
+
+	if (text.len == 0 || text.len > 5 || (text.ptr[0] != '0' && text.ptr[0] != '1') || (text.len > 1 && text.ptr[1] != '.'))
+		return false;
+	for (size_t i = 0; i < 5; i++) {
+		char c = i < text.len ? text.ptr[i] : '0';
+		if (i == 1)
+			continue;
+		if (c < '0' || c > '9')
+			return false;
+		value = value * 10 + (c - '0');
+	}
+	*thousandths = value;
+	return value <= 1000;
+}
+
+/* How much a range of Accept likes the type, in thousandths; -1 when it does not speak of it. *precision says how exactly
+ * it names it (RFC 9110 section 12.5.1). */
+static int range_weight(struct str range, const char *type, const char *whole, int *precision)
+{
+	struct str name, parameter;
+	int weight = 1000;
+
+	if (!str_cut(&range, ';', &name))
+		return -1;
+	name = str_trim(name);
+	*precision = str_equal_caseless(name, str_from(type)) ? 3 : str_equal_caseless(name, str_from(whole)) ? 2 : 1;
+	if (*precision == 1 && !str_equal(name, STR("*/*")))
+		return -1;
+	while (str_cut(&range, ';', &parameter)) {
+		int thousandths;
+		parameter = str_trim(parameter);
+		if (!str_starts_with(parameter, STR("q=")) && !str_starts_with(parameter, STR("Q=")))
+			continue;
+		weight = weight_parse(str_skip(parameter, 2), &thousandths) ? thousandths : 0;
+	}
+	return weight;
+}
+
+static int accept_weight(struct str accept, const char *type, const char *whole)
+{
+	struct str range;
+	int weight = -1, best = 0, precision = 0;
+
+	while (str_cut(&accept, ',', &range)) {
+		int own = range_weight(range, type, whole, &precision);
+		if (own < 0 || precision < best)
+			continue;
+		best = precision;
+		weight = own;
+	}
+	return weight;
+}
+
+/* False: neither is acceptable. No Accept, and what likes both alike, means NDJSON. */
 static bool choose_format(struct str accept, enum export_format *format)
 {
-	struct str range, type;
-
 	*format = EXPORT_NDJSON;
 	if (accept.ptr == NULL)
 		return true;
-	while (str_cut(&accept, ',', &range)) {
-		if (!str_cut(&range, ';', &type))
-			continue;
-		type = str_trim(type);
-		if (str_equal_caseless(type, STR("text/csv"))) {
-			*format = EXPORT_CSV;
-			return true;
-		}
-		if (str_equal_caseless(type, STR("application/x-ndjson")) || str_equal_caseless(type, STR("application/ndjson")) ||
-		    str_equal_caseless(type, STR("application/json")) || str_equal_caseless(type, STR("*/*")) ||
-		    str_equal_caseless(type, STR("application/*")))
-			return true;
-	}
-	return false;
+	int csv = accept_weight(accept, "text/csv", "text/*");
+	int ndjson = accept_weight(accept, "application/x-ndjson", "application/*");
+	if (ndjson < 0)
+		ndjson = accept_weight(accept, "application/json", "application/*");
+	if (csv > ndjson)
+		*format = EXPORT_CSV;
+	return csv > 0 || ndjson > 0;
 }
 
 void transfer_export(struct request *request)

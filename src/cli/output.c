@@ -47,16 +47,23 @@ void cli_warn(const char *format, ...)
 	fputc('\n', stderr);
 }
 
+static bool incomplete;
+
 void cli_put(struct buf *text)
 {
-	CHECK(!text->failed);
-	if (text->len > 0)
+	if (text->failed)
+		incomplete = true;
+	else if (text->len > 0)
 		fwrite(text->ptr, 1, text->len, stdout);
 	buf_finish(text);
 }
 
 int cli_close_output(int exit_code)
 {
+	if (incomplete) {
+		fputs("evently: not enough memory for the output\n", stderr);
+		return CLI_FAILED;
+	}
 	if (fflush(stdout) == 0 && ferror(stdout) == 0)
 		return exit_code;
 	fprintf(stderr, "evently: standard output cannot be written: %s\n", strerror(errno));

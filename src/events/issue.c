@@ -60,11 +60,20 @@ void issues_add(struct issues *issues, const char *where, struct str name, const
 
 void issues_json(struct buf *out, const struct issues *issues)
 {
+	issues_json_line(out, issues, 0);
+}
+
+void issues_json_line(struct buf *out, const struct issues *issues, size_t line)
+{
 	buf_char(out, '[');
 	for (size_t i = 0; i < issues->count; i++) {
 		const struct issue *issue = &issues->items[i];
 		buf_str(out, i > 0 ? STR(",{\"loc\":[") : STR("{\"loc\":["));
 		buf_json(out, str_from(issue->where));
+		if (line > 0) {
+			buf_char(out, ',');
+			buf_u64(out, line);
+		}
 		if (issue->name.ptr != NULL) {
 			buf_char(out, ',');
 			buf_json(out, issue->name);

@@ -29,5 +29,7 @@ void issues_add(struct issues *issues, const char *where, struct str name, const
                 const char *format, ...) PRINTF_LIKE(5, 6);
 /* [{"loc":["body","price"],"msg":"…","type":"…"},…] */
 void issues_json(struct buf *out, const struct issues *issues);
+/* The same for one line of a larger body: its number stands in `loc`, ["body",18,"price"]. 0 is no line. */
+void issues_json_line(struct buf *out, const struct issues *issues, size_t line);
 
 #endif

@@ -67,7 +67,12 @@ void answer_empty(struct request *request, unsigned status)
 	begin(request, status, NULL);
 }
 
-static void problem(struct request *request, enum problem kind, struct str detail, const struct issues *issues)
+/* When there is no memory even for a problem: it cannot name the request, whose id is in the header. */
+static const char no_memory[] = "{\"type\":\"urn:evently:problem:unavailable\",\"title\":\"Service unavailable\",\"status\":503,"
+                                "\"detail\":\"There is not enough memory for the answer.\",\"request_id\":null}";
+
+/* False: the answer says only that there is no memory. */
+static bool problem(struct request *request, enum problem kind, struct str detail, const struct issues *issues)
 {
 	struct buf body;
 
@@ -75,11 +80,13 @@ static void problem(struct request *request, enum problem kind, struct str detai
 	problem_json(&body, kind, detail, request_id(request), issues);
 	if (body.failed) {
 		buf_finish(&body);
-		begin(request, 503, NULL);
-		return;
+		answer_bytes(request, 503, CONTENT_TYPE_PROBLEM, (struct str){no_memory, sizeof no_memory - 1}, NULL, NULL);
+		answer_header(request, "Retry-After", STR("1"));
+		return false;
 	}
 	answer_buf(request, problem_status(kind), CONTENT_TYPE_PROBLEM, &body);
 	request->answer.cache_status = NULL;
+	return true;
 }
 
 void answer_problem(struct request *request, enum problem kind, const char *detail_format, ...)
@@ -90,7 +97,7 @@ void answer_problem(struct request *request, enum problem kind, const char *deta
 	va_start(arguments, detail_format);
 	vsnprintf(detail, sizeof detail, detail_format, arguments);
 	va_end(arguments);
-	problem(request, kind, str_from(detail), NULL);
+	(void)problem(request, kind, str_from(detail), NULL);
 }
 
 void answer_issues(struct request *request, const struct issues *issues)
@@ -103,13 +110,13 @@ void answer_issues(struct request *request, const struct issues *issues)
 	}
 	snprintf(detail, sizeof detail, "The request has %zu problem%s; see errors.", issues->total,
 	         issues->total == 1 ? "" : "s");
-	problem(request, PROBLEM_INVALID, str_from(detail), issues);
+	(void)problem(request, PROBLEM_INVALID, str_from(detail), issues);
 }
 
 void answer_unavailable(struct request *request, unsigned retry_after_s, const char *detail)
 {
-	problem(request, PROBLEM_UNAVAILABLE, str_from(detail), NULL);
-	answer_header(request, "Retry-After", retry_after_s <= 1 ? STR("1") : arena_printf(&request->arena, "%u", retry_after_s));
+	if (problem(request, PROBLEM_UNAVAILABLE, str_from(detail), NULL))
+		answer_header(request, "Retry-After", retry_after_s <= 1 ? STR("1") : arena_printf(&request->arena, "%u", retry_after_s));
 }
 
 void answer_header(struct request *request, const char *name, struct str value)

@@ -143,9 +143,20 @@ static void keep_reply(struct worker_reply *reply, struct MHD_Response *response
 	memcpy(reply->request_id, request->request_id, request->request_id_len + 1);
 }
 
+/* A handler may have described the answer that it meant to give before there was no memory for it. */
+static void describe_as_error(struct answer *answer)
+{
+	answer->cache_control = CACHE_CONTROL_NO_STORE;
+	answer->has_etag = false;
+	answer->cache_status = NULL;
+}
+
 bool reply_queue(struct request *request, const struct reply_options *options)
 {
 	struct answer *answer = &request->answer;
+
+	if (answer->status >= 400)
+		describe_as_error(answer);
 	const char *body = answer->body.ptr;
 	struct worker_reply *reply = is_reusable(answer, options) ? worker_reply_of(body) : NULL;
 

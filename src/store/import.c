@@ -60,7 +60,7 @@ static void keep_error(struct import *import, size_t line, const struct issues *
 	if (report->error_count == IMPORT_ERRORS_MAX)
 		return;
 	buf_init(&json, (size_t)ERROR_BYTES_MAX * 16);
-	issues_json(&json, issues);
+	issues_json_line(&json, issues, line);
 	struct import_error *error = &report->errors[report->error_count];
 	error->line = line;
 	error->issues = json.failed ? STR("[]") : arena_str(&import->errors, buf_view(&json));
@@ -126,6 +126,11 @@ static void keep_patch(struct import *import, size_t line, const struct patch *p
 	struct patch *kept = &import->patches[import->patch_count];
 	kept->fields = patch->fields;
 	if (!event_copy(&kept->event, &patch->event, &import->kept)) {
+		/* Far from its bound the arena was refused memory: that is our fault, not the import's. */
+		if (import->kept.used_bytes < import->kept.bytes_max / 2) {
+			end(import, IMPORT_OUT_OF_MEMORY);
+			return;
+		}
 		fail_whole(import, line, IMPORT_TOO_LARGE, "too_large", "the import is too large for the memory it may use");
 		return;
 	}
@@ -430,6 +435,23 @@ const struct import_report *import_report(const struct import *import)
 const struct import_progress *import_progress(const struct import *import)
 {
 	return &import->progress;
+}
+
+void import_errors_json(struct buf *out, const struct import_report *report)
+{
+	bool first = true;
+
+	buf_char(out, '[');
+	for (size_t i = 0; i < report->error_count; i++) {
+		struct str issues = report->errors[i].issues;
+		if (issues.len <= 2)
+			continue;
+		if (!first)
+			buf_char(out, ',');
+		first = false;
+		buf_str(out, (struct str){issues.ptr + 1, issues.len - 2});
+	}
+	buf_char(out, ']');
 }
 
 void import_report_json(struct buf *out, const struct import_report *report)

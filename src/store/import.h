@@ -49,7 +49,7 @@ enum import_result {
 /* One bad line. */
 struct import_error {
 	size_t line;       /* its number in the input, from 1; 0 is the input as a whole */
-	struct str issues; /* JSON array as in a 422 answer's `errors` (contract.md section 3) */
+	struct str issues; /* JSON array as in a 422 answer's `errors` (contract.md section 3), with the line in each loc */
 	struct str text;   /* the same as one line for people */
 };
 
@@ -75,5 +75,7 @@ const struct import_report *import_report(const struct import *import);
 const struct import_progress *import_progress(const struct import *import);
 /* {"imported":2,"failed":1,"lines":3,"errors":[{"line":2,"errors":[…]}],"errors_omitted":0} */
 void import_report_json(struct buf *out, const struct import_report *report);
+/* All errors of all lines as one array: the `errors` of a 422 answer. */
+void import_errors_json(struct buf *out, const struct import_report *report);
 
 #endif

@@ -155,7 +155,7 @@ static void test_partial(void **state)
 	buf_init(&json, 65536);
 	import_report_json(&json, report);
 	assert_true(str_starts_with(buf_view(&json), STR("{\"imported\":2,\"failed\":1,\"lines\":3,\"errors\":[{\"line\":2,"
-	                                                 "\"errors\":[{\"loc\":[\"body\"]")));
+	                                                 "\"errors\":[{\"loc\":[\"body\",2]")));
 	buf_finish(&json);
 }
 
