@@ -35,8 +35,13 @@ def time_to_healthy_ms(service):
     """From exec to the first 200 of /health, on an empty, migrated store; the client tries again without a pause."""
     port = free_port()
     begun = time.perf_counter()
-    process = subprocess.Popen([BINARY, "serve"], env=environment({**service.settings, "PORT": port}), stdin=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [BINARY, "serve"],
+        env=environment({**service.settings, "PORT": port}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         while True:
             try:
@@ -89,7 +94,9 @@ def main():
         begun = time.perf_counter()
         for connection in held[::100]:
             assert connection.request("GET", catalogue.EVENTS, token=service.user_token).status == 200
-        print(f"{'  one in 100 of them asks for a list, each':<48} {(time.perf_counter() - begun) * 1e6 / len(held[::100]):>9.1f} µs")
+        print(
+            f"{'  one in 100 of them asks for a list, each':<48} {(time.perf_counter() - begun) * 1e6 / len(held[::100]):>9.1f} µs"
+        )
         begun = time.perf_counter()
         service.stop()
         print(f"{'  SIGTERM to exit with all of them open':<48} {(time.perf_counter() - begun) * 1000:>9.1f} ms")

@@ -30,8 +30,9 @@ def store(request):
 @pytest.fixture(scope="session")
 def service(store):
     """One service for all tests that can share a catalogue with others."""
-    shared = Service({"ACCESS_LOG": "on", "CORS_ORIGINS": "https://shop.example.org,https://admin.example.org:8443"},
-                     store())
+    shared = Service(
+        {"ACCESS_LOG": "on", "CORS_ORIGINS": "https://shop.example.org,https://admin.example.org:8443"}, store()
+    )
     try:
         shared.start()
         yield shared

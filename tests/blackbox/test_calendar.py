@@ -22,15 +22,21 @@ def parse(answer):
 
 
 def test_one_event(admin, user):
-    event = create(admin, title=HARD, venue="Hall; 5, Main \\ Street", description="first line\nsecond, line", event_date="2099-03-01T19:30:00+02:00")
-    entry, = parse(user.get(f"{EVENTS}{event['id']}/calendar.ics"))
+    event = create(
+        admin,
+        title=HARD,
+        venue="Hall; 5, Main \\ Street",
+        description="first line\nsecond, line",
+        event_date="2099-03-01T19:30:00+02:00",
+    )
+    (entry,) = parse(user.get(f"{EVENTS}{event['id']}/calendar.ics"))
     assert str(entry["SUMMARY"]) == HARD and str(entry["LOCATION"]) == event["venue"]
     assert str(entry["DESCRIPTION"]) == event["description"]
     assert entry["DTSTART"].dt == parse_time(event["event_date"])
     assert entry["DTSTAMP"].dt.tzinfo is not None and entry["SEQUENCE"] == 1 and entry["STATUS"] == "CONFIRMED"
     uid = str(entry["UID"])
     admin.put(f"{ADMIN_EVENTS}{event['id']}", {"status": "cancelled", "title": "x"})
-    entry, = parse(user.get(f"{EVENTS}{event['id']}/calendar.ics"))
+    (entry,) = parse(user.get(f"{EVENTS}{event['id']}/calendar.ics"))
     assert str(entry["UID"]) == uid and entry["SEQUENCE"] == 2 and entry["STATUS"] == "CANCELLED"
 
 
@@ -43,11 +49,13 @@ def test_a_feed_of_what_is_coming(fresh):
     create(one.admin, status="cancelled")
     entries = parse(one.user.get(EVENTS + "calendar.ics"))
     assert len(entries) == 30 and len({str(entry["UID"]) for entry in entries}) == 30
-    assert sorted(entry["DTSTART"].dt for entry in entries) == sorted(parse_time(event["event_date"]) for event in coming)
+    assert sorted(entry["DTSTART"].dt for entry in entries) == sorted(
+        parse_time(event["event_date"]) for event in coming
+    )
     assert all(entry["DTSTAMP"].dt <= datetime.datetime.now(datetime.timezone.utc) for entry in entries)
 
 
 def test_line_breaks_cannot_be_smuggled_in(admin, user):
     event = create(admin, description="x\nEND:VEVENT\nBEGIN:VEVENT\nUID:evil")
-    entry, = parse(user.get(f"{EVENTS}{event['id']}/calendar.ics"))
+    (entry,) = parse(user.get(f"{EVENTS}{event['id']}/calendar.ics"))
     assert str(entry["DESCRIPTION"]) == event["description"]

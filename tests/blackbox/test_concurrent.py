@@ -77,7 +77,9 @@ def test_concurrent_writers_lose_no_update(service):
     assert sorted(one["version"] for one in answers) == list(range(2, 8 * 60 + 2))
     changes, cursor = [], ""
     while cursor is not None:
-        value = service.admin.get(f"{ADMIN_EVENTS}{event['id']}/history" + (f"?cursor={cursor}" if cursor else "")).json()
+        value = service.admin.get(
+            f"{ADMIN_EVENTS}{event['id']}/history" + (f"?cursor={cursor}" if cursor else "")
+        ).json()
         changes, cursor = changes + value["changes"], value["next_cursor"]
     by_version = {one["version"]: one["title"] for one in answers}
     assert [change["after"]["title"] for change in changes[1:]] == [by_version[n] for n in sorted(by_version)]
@@ -98,7 +100,10 @@ def test_everything_at_once(fresh):
                 with lock:
                     counts["deleted"] += 1
             elif mine and chance.random() < 0.6:
-                body = {"capacity": chance.randrange(1000), "status": chance.choice(["draft", "published", "cancelled"])}
+                body = {
+                    "capacity": chance.randrange(1000),
+                    "status": chance.choice(["draft", "published", "cancelled"]),
+                }
                 assert client.put(f"{ADMIN_EVENTS}{chance.choice(mine)}", body).status == 200
             else:
                 mine.append(create(client, venue=venue, description="x" * chance.randrange(3000))["id"])
@@ -108,8 +113,19 @@ def test_everything_at_once(fresh):
     def browse(seed):
         client, chance = (one.user if seed % 2 else one.admin), random.Random(seed)
         while not stop.is_set():
-            path = chance.choice([f"?venue={venue}&size=7", "?sort=-price", "upcoming", "?q=jazz", "?status=published&size=50", "calendar.ics",
-                                  "changes?since=0&limit=20", f"{chance.randrange(1, 200)}", f"{chance.randrange(1, 200)}/capacity"])
+            path = chance.choice(
+                [
+                    f"?venue={venue}&size=7",
+                    "?sort=-price",
+                    "upcoming",
+                    "?q=jazz",
+                    "?status=published&size=50",
+                    "calendar.ics",
+                    "changes?since=0&limit=20",
+                    f"{chance.randrange(1, 200)}",
+                    f"{chance.randrange(1, 200)}/capacity",
+                ]
+            )
             answer = client.get(EVENTS + path)
             assert answer.status in (200, 404), answer
             if path.startswith(("?", "upcoming")):
@@ -153,6 +169,7 @@ def test_everything_at_once(fresh):
 
 def test_users_are_shut_out_while_they_read(fresh):
     from harness import tokens
+
     one = fresh()
     ends = time.monotonic() + SECONDS / 2
 
@@ -183,14 +200,20 @@ def test_connections_come_and_go(service):
     def leave():
         while time.monotonic() < ends:
             with service.connect() as connection:
-                connection.send(b"GET /api/v1/events/ HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + service.user_token.encode() + b"\r\n\r\n")
+                connection.send(
+                    b"GET /api/v1/events/ HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
+                    + service.user_token.encode()
+                    + b"\r\n\r\n"
+                )
             service.stream().close()
 
     together(visit, visit, leave, leave)
 
     def settled():
         text = service.anonymous.get("/metrics").text
-        return any(line.startswith("evently_sse_clients ") and float(line.split()[1]) == 0 for line in text.splitlines())
+        return any(
+            line.startswith("evently_sse_clients ") and float(line.split()[1]) == 0 for line in text.splitlines()
+        )
 
     service.admin.get("/health")
     create(service.admin)  # a write to a stream is how its client's absence is noticed

@@ -5,9 +5,18 @@ import pytest
 from harness.catalogue import ADMIN_EVENTS, EVENTS
 
 KNOWN = ["https://shop.example.org", "https://admin.example.org:8443"]
-UNKNOWN = ["https://evil.example.org", "http://shop.example.org", "https://shop.example.org:444",
-           "https://shop.example.org.evil.org", "https://evilshop.example.org", "null", "https://shop.example.or",
-           "https://shop.example.org/", "https://SHOP.example.org@evil.org", "*"]
+UNKNOWN = [
+    "https://evil.example.org",
+    "http://shop.example.org",
+    "https://shop.example.org:444",
+    "https://shop.example.org.evil.org",
+    "https://evilshop.example.org",
+    "null",
+    "https://shop.example.or",
+    "https://shop.example.org/",
+    "https://SHOP.example.org@evil.org",
+    "*",
+]
 
 
 def vary(answer):
@@ -40,12 +49,20 @@ def test_without_origin_the_answer_still_varies(service):
     assert answer.header("Access-Control-Allow-Origin") is None and "origin" in vary(answer)
 
 
-@pytest.mark.parametrize("path,method", [(EVENTS, "GET"), (ADMIN_EVENTS, "POST"), (ADMIN_EVENTS + "7", "PUT"),
-                                         (ADMIN_EVENTS + "7", "DELETE")])
+@pytest.mark.parametrize(
+    "path,method",
+    [(EVENTS, "GET"), (ADMIN_EVENTS, "POST"), (ADMIN_EVENTS + "7", "PUT"), (ADMIN_EVENTS + "7", "DELETE")],
+)
 def test_a_preflight_needs_no_token(anonymous, path, method):
-    answer = anonymous.request("OPTIONS", path, headers={
-        "Origin": KNOWN[0], "Access-Control-Request-Method": method,
-        "Access-Control-Request-Headers": "authorization,content-type,if-match,idempotency-key"})
+    answer = anonymous.request(
+        "OPTIONS",
+        path,
+        headers={
+            "Origin": KNOWN[0],
+            "Access-Control-Request-Method": method,
+            "Access-Control-Request-Headers": "authorization,content-type,if-match,idempotency-key",
+        },
+    )
     assert answer.status in (200, 204) and answer.body == b""
     assert answer.header("Access-Control-Allow-Origin") == KNOWN[0]
     assert method in answer.header("Access-Control-Allow-Methods")
@@ -56,7 +73,9 @@ def test_a_preflight_needs_no_token(anonymous, path, method):
 
 
 def test_a_preflight_of_an_unknown_origin_gets_nothing(anonymous):
-    answer = anonymous.request("OPTIONS", EVENTS, headers={"Origin": UNKNOWN[0], "Access-Control-Request-Method": "GET"})
+    answer = anonymous.request(
+        "OPTIONS", EVENTS, headers={"Origin": UNKNOWN[0], "Access-Control-Request-Method": "GET"}
+    )
     assert answer.header("Access-Control-Allow-Origin") is None
     assert answer.header("Access-Control-Allow-Methods") is None
 
@@ -66,8 +85,9 @@ def test_a_star_never_comes_with_credentials(fresh):
     answer = one.user.get(EVENTS, {"Origin": "https://anybody.example"})
     assert answer.header("Access-Control-Allow-Origin") == "*"
     assert answer.header("Access-Control-Allow-Credentials") is None
-    preflight = one.anonymous.request("OPTIONS", EVENTS, headers={"Origin": "https://anybody.example",
-                                                                "Access-Control-Request-Method": "GET"})
+    preflight = one.anonymous.request(
+        "OPTIONS", EVENTS, headers={"Origin": "https://anybody.example", "Access-Control-Request-Method": "GET"}
+    )
     assert preflight.header("Access-Control-Allow-Origin") == "*"
     assert preflight.header("Access-Control-Allow-Credentials") is None
 

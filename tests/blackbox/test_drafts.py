@@ -1,5 +1,7 @@
 """A draft is nobody's business but the admins': for users it must not be told from an event that is not there."""
 
+import re
+
 import pytest
 
 from harness.catalogue import ADMIN_EVENTS, EVENTS, check_problem, create, every_page, unique
@@ -7,9 +9,11 @@ from harness.catalogue import ADMIN_EVENTS, EVENTS, check_problem, create, every
 
 def blank(answer, event_id):
     """What is comparable of an answer: all but its id, its date and the event's number."""
-    skip = ("x-request-id", "date", "traceparent")
+    skip = ("x-request-id", "date", "content-length")
     headers = sorted((name.lower(), value) for name, value in answer.headers if name.lower() not in skip)
-    body = answer.text.replace(answer.header("X-Request-ID") or "-", "ID").replace(str(event_id), "N")
+    body = answer.text.replace(answer.header("X-Request-ID") or "-", "ID")
+    body = re.sub(rf"\bevent {event_id}\b", "event N", body)
+    assert len(answer.body) == int(answer.header("Content-Length") or 0) or not answer.body
     return answer.status, headers, body
 
 
@@ -17,7 +21,9 @@ PROBES = ["", "/", "/capacity", "/calendar.ics"]
 
 
 @pytest.mark.parametrize("rest", PROBES)
-@pytest.mark.parametrize("headers", [{}, {"If-None-Match": "*"}, {"Cache-Control": "no-cache"}, {"If-None-Match": "ETAG"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"If-None-Match": "*"}, {"Cache-Control": "no-cache"}, {"If-None-Match": "ETAG"}]
+)
 def test_a_draft_is_exactly_like_an_absent_event(service, rest, headers):
     draft = create(service.admin, status="draft")
     gone = create(service.admin)
@@ -49,11 +55,15 @@ def test_the_draft_of_a_published_event_disappears_at_once(service):
 
 def test_lists_and_totals_do_not_count_drafts(service):
     venue = unique().replace(" ", "-")
-    shown = [create(service.admin, venue=venue, status=status)["id"] for status in ("published", "cancelled", "completed")]
+    shown = [
+        create(service.admin, venue=venue, status=status)["id"] for status in ("published", "cancelled", "completed")
+    ]
     hidden = [create(service.admin, venue=venue, status="draft", title="Secret plan")["id"] for _ in range(3)]
     for _ in range(2):  # the second time from a cache
         assert [e["id"] for e in every_page(service.user, f"{EVENTS}?venue={venue}&size=2")] == shown
-        assert sorted(e["id"] for e in every_page(service.admin, f"{EVENTS}?venue={venue}&size=2")) == sorted(shown + hidden)
+        assert sorted(e["id"] for e in every_page(service.admin, f"{EVENTS}?venue={venue}&size=2")) == sorted(
+            shown + hidden
+        )
         value = service.user.get(f"{EVENTS}?venue={venue}&status=draft").json()
         assert value["events"] == [] and value["total"] == 0
         assert service.admin.get(f"{EVENTS}?venue={venue}&status=draft").json()["total"] == 3
@@ -96,20 +106,24 @@ def test_changes_tell_users_of_hiding_as_deletion_and_of_drafts_nothing(service)
     while len(start["changes"]) == 1000:
         start = admin.get(f"{EVENTS}changes?since={start['next']}&limit=1000").json()
     since = start["next"]
-    event = create(admin, status="draft", title="one")["id"]       # +1 nothing
+    event = create(admin, status="draft", title="one")["id"]  # +1 nothing
     path = f"{ADMIN_EVENTS}{event}"
-    admin.put(path, {"title": "two"})                             # +2 nothing
-    admin.put(path, {"status": "published"})                      # +3 seen: appears
-    admin.put(path, {"title": "three"})                           # +4 updated
-    admin.put(path, {"status": "draft"})                          # +5 deletion
-    admin.put(path, {"title": "four"})                            # +6 nothing
-    admin.delete(path)                                            # +7 nothing
-    other = create(admin)["id"]                                   # +8 created
-    admin.delete(f"{ADMIN_EVENTS}{other}")                        # +9 deleted
+    admin.put(path, {"title": "two"})  # +2 nothing
+    admin.put(path, {"status": "published"})  # +3 seen: appears
+    admin.put(path, {"title": "three"})  # +4 updated
+    admin.put(path, {"status": "draft"})  # +5 deletion
+    admin.put(path, {"title": "four"})  # +6 nothing
+    admin.delete(path)  # +7 nothing
+    other = create(admin)["id"]  # +8 created
+    admin.delete(f"{ADMIN_EVENTS}{other}")  # +9 deleted
     value = service.user.get(f"{EVENTS}changes?since={since}&limit=1000").json()
     mine = [change for change in value["changes"] if change["event_id"] in (event, other)]
     assert [(change["kind"], change["event"] and change["event"]["title"]) for change in mine[1:]] == [
-        ("updated", "three"), ("deleted", None), ("created", "Jazz Night"), ("deleted", None)]
+        ("updated", "three"),
+        ("deleted", None),
+        ("created", "Jazz Night"),
+        ("deleted", None),
+    ]
     assert mine[0]["kind"] in ("created", "updated") and mine[0]["event"]["title"] == "two"
     assert not any(word in str(value) for word in ("'one'", "'four'"))
     assert value["next"] >= mine[-1]["seq"]

@@ -6,19 +6,33 @@ import time
 import pytest
 
 from harness import tokens
-from harness.catalogue import (ADMIN_EVENTS, EVENTS, check_event, check_problem, create, detail, parse_time, time_in, unique,
-                               wish)
+from harness.catalogue import (
+    ADMIN_EVENTS,
+    EVENTS,
+    check_event,
+    check_problem,
+    create,
+    detail,
+    parse_time,
+    time_in,
+    unique,
+    wish,
+)
 from harness.service import wait_until
 
 
 def test_a_life(admin, user):
-    answer = admin.post(ADMIN_EVENTS, wish(title="Jazz Night", description="With brass."), {"X-Request-ID": "made-by-me"})
+    answer = admin.post(
+        ADMIN_EVENTS, wish(title="Jazz Night", description="With brass."), {"X-Request-ID": "made-by-me"}
+    )
     assert answer.status == 201
     event = answer.json()
     check_event(event)
     assert answer.header("Location") == f"{EVENTS}{event['id']}"
     assert answer.header("Cache-Control") == "no-store"
-    assert event["version"] == 1 and event["created_by"] == tokens.ADMIN_ID and event["created_at"] == event["updated_at"]
+    assert (
+        event["version"] == 1 and event["created_by"] == tokens.ADMIN_ID and event["created_at"] == event["updated_at"]
+    )
     assert abs(parse_time(event["created_at"]).timestamp() - time.time()) < 30
     assert user.get(answer.header("Location")).json() == event
 
@@ -51,8 +65,16 @@ def test_created_by_is_the_writer_and_stays(service):
     assert service.admin.put(f"{ADMIN_EVENTS}{one['id']}", {"capacity": 1}).json()["created_by"] == 4242
 
 
-@pytest.mark.parametrize("body", [{}, {"id": 5, "version": 7}, {"title": "Jazz Night"}, {"price": "25"},
-                                  {"event_date": "2099-03-01T21:30:00+02:00"}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"id": 5, "version": 7},
+        {"title": "Jazz Night"},
+        {"price": "25"},
+        {"event_date": "2099-03-01T21:30:00+02:00"},
+    ],
+)
 def test_a_change_that_changes_nothing_is_no_version(admin, body):
     event = create(admin)
     answer = admin.put(f"{ADMIN_EVENTS}{event['id']}", body)
@@ -82,8 +104,16 @@ def test_etag_names_the_bytes(admin, user):
     assert create(admin)["id"] != event["id"]
 
 
-@pytest.mark.parametrize("path", [EVENTS + "{id}", EVENTS + "{id}/capacity", EVENTS + "{id}/calendar.ics",
-                                  EVENTS + "?venue={venue}", EVENTS + "upcoming?size=100"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        EVENTS + "{id}",
+        EVENTS + "{id}/capacity",
+        EVENTS + "{id}/calendar.ics",
+        EVENTS + "?venue={venue}",
+        EVENTS + "upcoming?size=100",
+    ],
+)
 def test_if_none_match_saves_the_body(admin, user, path):
     event = create(admin, venue=unique().replace(" ", "-"))
     path = path.format(id=event["id"], venue=event["venue"])
@@ -133,7 +163,9 @@ def test_if_match_lets_one_of_many_win(service):
         def write(n):
             client = service.admin
             barrier.wait()
-            answer = client.put(f"{ADMIN_EVENTS}{event['id']}", {"title": f"by {n} {time.monotonic_ns()}"}, {"If-Match": etag})
+            answer = client.put(
+                f"{ADMIN_EVENTS}{event['id']}", {"title": f"by {n} {time.monotonic_ns()}"}, {"If-Match": etag}
+            )
             outcomes.append(answer.status)
 
         threads = [threading.Thread(target=write, args=(n,)) for n in range(8)]
@@ -176,8 +208,13 @@ def test_capacity(admin, user):
     event = create(admin, price="12.50", capacity=80)
     path = f"{EVENTS}{event['id']}/capacity"
     answer = user.get(path)
-    assert answer.json() == {"event_id": event["id"], "total_capacity": 80, "is_published": True, "is_upcoming": True,
-                             "price": 12.5}
+    assert answer.json() == {
+        "event_id": event["id"],
+        "total_capacity": 80,
+        "is_published": True,
+        "is_upcoming": True,
+        "price": 12.5,
+    }
     assert b'"12.5' not in answer.body
     for price in ("99999999.99", "0.01", "0.00", "1.10"):
         admin.put(f"{ADMIN_EVENTS}{event['id']}", {"price": price, "capacity": 81})
@@ -198,6 +235,7 @@ def test_a_read_after_an_answered_write_shows_it(admin, user):
 
 
 # ---- Idempotency-Key ----
+
 
 def key(value=None):
     return {"Idempotency-Key": value or unique("key").replace(" ", "-")}

@@ -10,17 +10,33 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
-from harness.catalogue import (ADMIN_EVENTS, EVENTS, STATUSES, check_event, check_list, check_problem, parse_time, unique)
+from harness.catalogue import ADMIN_EVENTS, EVENTS, STATUSES, check_event, check_list, check_problem, parse_time, unique
 
 STORIES = int(os.environ.get("EVENTLY_STORIES", "60"))
 
 texts = st.text(st.characters(blacklist_categories=("Cc", "Cs", "Cn")), min_size=1, max_size=40).filter(str.strip)
 prices = st.integers(0, 9999999999).map(lambda cents: f"{cents // 100}.{cents % 100:02d}")
-dates = st.sampled_from(["2001-05-05T05:05:05Z", "2098-01-01T00:00:00Z", "2098-01-01T00:00:00.000001Z", "2099-12-31T23:59:59Z"])
-fields = {"title": texts, "description": st.none() | texts, "event_date": dates, "capacity": st.integers(0, 2147483647),
-          "price": prices, "status": st.sampled_from(STATUSES)}
+dates = st.sampled_from(
+    ["2001-05-05T05:05:05Z", "2098-01-01T00:00:00Z", "2098-01-01T00:00:00.000001Z", "2099-12-31T23:59:59Z"]
+)
+fields = {
+    "title": texts,
+    "description": st.none() | texts,
+    "event_date": dates,
+    "capacity": st.integers(0, 2147483647),
+    "price": prices,
+    "status": st.sampled_from(STATUSES),
+}
 patches = st.fixed_dictionaries({}, optional=fields)
 
 
@@ -33,9 +49,9 @@ class Catalogue(RuleBasedStateMachine):
         super().__init__()
         self.venue = unique("Story").replace(" ", "-")
         self.admin, self.user = self.service.admin, self.service.user
-        self.events = {}    # id → event as it must be shown
-        self.log = []       # (kind, id, version, event or None) of every change
-        self.keys = {}      # Idempotency-Key → (body, first answer)
+        self.events = {}  # id → event as it must be shown
+        self.log = []  # (kind, id, version, event or None) of every change
+        self.keys = {}  # Idempotency-Key → (body, first answer)
         self.since = self.head()
 
     def head(self):
@@ -49,8 +65,14 @@ class Catalogue(RuleBasedStateMachine):
     def written(self, kind, event_id, event, version):
         self.log.append((kind, event_id, version, event))
 
-    @rule(target=alive, body=st.fixed_dictionaries({"title": texts, "event_date": dates}, optional={
-        name: fields[name] for name in ("description", "capacity", "price", "status")}), with_key=st.booleans())
+    @rule(
+        target=alive,
+        body=st.fixed_dictionaries(
+            {"title": texts, "event_date": dates},
+            optional={name: fields[name] for name in ("description", "capacity", "price", "status")},
+        ),
+        with_key=st.booleans(),
+    )
     def create(self, body, with_key):
         body = {**body, "venue": self.venue}
         headers = {"Idempotency-Key": unique("k").replace(" ", "-")} if with_key else {}
@@ -84,7 +106,9 @@ class Catalogue(RuleBasedStateMachine):
         if before is None:
             return
         etag = self.admin.get(f"{EVENTS}{event_id}").etag
-        headers = {"none": {}, "right": {"If-Match": etag}, "wrong": {"If-Match": '"wrong"'}, "any": {"If-Match": "*"}}[precondition]
+        headers = {"none": {}, "right": {"If-Match": etag}, "wrong": {"If-Match": '"wrong"'}, "any": {"If-Match": "*"}}[
+            precondition
+        ]
         answer = self.admin.put(f"{ADMIN_EVENTS}{event_id}", patch, headers)
         if precondition == "wrong":
             check_problem(answer, 412)
@@ -94,8 +118,13 @@ class Catalogue(RuleBasedStateMachine):
         if all(before[name] == value for name, value in patch.items()):
             assert event == before
             return
-        assert event == {**before, **patch, "version": before["version"] + 1, "updated_at": event["updated_at"],
-                         "is_upcoming": event["is_upcoming"]}
+        assert event == {
+            **before,
+            **patch,
+            "version": before["version"] + 1,
+            "updated_at": event["updated_at"],
+            "is_upcoming": event["is_upcoming"],
+        }
         assert parse_time(event["updated_at"]) >= parse_time(before["updated_at"])
         assert event["is_upcoming"] == (event["status"] == "published" and event["event_date"] > "2090")
         self.events[event_id] = event
@@ -105,7 +134,11 @@ class Catalogue(RuleBasedStateMachine):
     @rule(event_id=alive, name=st.sampled_from(["capacity", "price", "title", "status", "colour"]))
     def change_wrongly(self, event_id, name):
         if event_id in self.events:
-            check_problem(self.admin.put(f"{ADMIN_EVENTS}{event_id}", {"description": "must not be kept", name: -1}), 422, ["body", name])
+            check_problem(
+                self.admin.put(f"{ADMIN_EVENTS}{event_id}", {"description": "must not be kept", name: -1}),
+                422,
+                ["body", name],
+            )
 
     @rule(target=dead, event_id=consumes(alive), again=st.booleans())
     def delete(self, event_id, again):
@@ -139,14 +172,25 @@ class Catalogue(RuleBasedStateMachine):
         assert answer.json() == event
         assert self.user.get(f"{EVENTS}{event_id}", {"If-None-Match": answer.etag}).status == 304
         assert self.user.get(f"{EVENTS}{event_id}/capacity").json() == {
-            "event_id": event_id, "total_capacity": event["capacity"], "is_published": event["status"] == "published",
-            "is_upcoming": event["is_upcoming"], "price": float(event["price"])}
+            "event_id": event_id,
+            "total_capacity": event["capacity"],
+            "is_published": event["status"] == "published",
+            "is_upcoming": event["is_upcoming"],
+            "price": float(event["price"]),
+        }
 
-    @rule(status=st.none() | st.sampled_from(STATUSES), sort=st.sampled_from(["id", "-id", "price", "-event_date", "updated_at"]),
-          size=st.integers(1, 6), as_user=st.booleans())
+    @rule(
+        status=st.none() | st.sampled_from(STATUSES),
+        sort=st.sampled_from(["id", "-id", "price", "-event_date", "updated_at"]),
+        size=st.integers(1, 6),
+        as_user=st.booleans(),
+    )
     def browse(self, status, sort, size, as_user):
-        shown = [event for event in self.events.values()
-                 if (status is None or event["status"] == status) and not (as_user and event["status"] == "draft")]
+        shown = [
+            event
+            for event in self.events.values()
+            if (status is None or event["status"] == status) and not (as_user and event["status"] == "draft")
+        ]
         name = sort.lstrip("-")
         value = {"price": Decimal, "id": int}.get(name, lambda text: parse_time(text))
         shown.sort(key=lambda event: (value(event[name]), event["id"]), reverse=sort.startswith("-"))
@@ -178,7 +222,9 @@ class Catalogue(RuleBasedStateMachine):
         since, got = self.since, []
         while True:
             value = self.admin.get(f"{EVENTS}changes?since={since}&limit={limit}").json()
-            assert [change["seq"] for change in value["changes"]] == list(range(since + 1, since + 1 + len(value["changes"])))
+            assert [change["seq"] for change in value["changes"]] == list(
+                range(since + 1, since + 1 + len(value["changes"]))
+            )
             got += value["changes"]
             if not value["changes"]:
                 break
@@ -195,8 +241,16 @@ class Catalogue(RuleBasedStateMachine):
 def test_the_service_does_what_the_model_does(service):
     assert service.admin.get(EVENTS).status == 200
     Catalogue.service = service
-    run_state_machine_as_test(Catalogue, settings=settings(
-        max_examples=STORIES, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True))
+    run_state_machine_as_test(
+        Catalogue,
+        settings=settings(
+            max_examples=STORIES,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
 
 
 @pytest.mark.parametrize("wrong", ["status", "price"])
@@ -211,6 +265,15 @@ def test_the_model_can_fail(service, wrong):
 
     Liar.service = service
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(Liar, settings=settings(
-            max_examples=30, stateful_step_count=20, deadline=None, database=None, suppress_health_check=list(HealthCheck),
-            phases=(Phase.generate,), report_multiple_bugs=False))
+        run_state_machine_as_test(
+            Liar,
+            settings=settings(
+                max_examples=30,
+                stateful_step_count=20,
+                deadline=None,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+                phases=(Phase.generate,),
+                report_multiple_bugs=False,
+            ),
+        )

@@ -20,24 +20,36 @@ def ndjson(wishes):
 
 def as_csv(wishes):
     out = io.StringIO()
-    writer = csv.DictWriter(out, ["title", "venue", "description", "event_date", "capacity", "price", "status"], lineterminator="\r\n")
+    writer = csv.DictWriter(
+        out, ["title", "venue", "description", "event_date", "capacity", "price", "status"], lineterminator="\r\n"
+    )
     writer.writeheader()
     writer.writerows(wishes)
     return out.getvalue()
 
 
 def wishes(count, venue):
-    return [wish(title=f"Line {n} \"quoted\", with comma ж🎷", venue=venue, price=f"{n % 100}.{n % 100:02d}", capacity=n,
-                 description="two\nlines, \"and\" more" if n % 3 else None,
-                 status=["draft", "published", "cancelled", "completed"][n % 4]) for n in range(count)]
+    return [
+        wish(
+            title=f'Line {n} "quoted", with comma ж🎷',
+            venue=venue,
+            price=f"{n % 100}.{n % 100:02d}",
+            capacity=n,
+            description='two\nlines, "and" more' if n % 3 else None,
+            status=["draft", "published", "cancelled", "completed"][n % 4],
+        )
+        for n in range(count)
+    ]
 
 
 def listed(client, venue):
     return every_page(client, f"{EVENTS}?venue={venue.replace(' ', '%20')}&size=100")
 
 
-@pytest.mark.parametrize("content_type,encode", [(NDJSON, ndjson), (CSV, as_csv), (NDJSON + "; charset=utf-8", ndjson),
-                                                 (CSV + ";header=present", as_csv)])
+@pytest.mark.parametrize(
+    "content_type,encode",
+    [(NDJSON, ndjson), (CSV, as_csv), (NDJSON + "; charset=utf-8", ndjson), (CSV + ";header=present", as_csv)],
+)
 def test_import_makes_every_line(service, content_type, encode):
     venue = unique()
     wanted = wishes(250, venue)
@@ -61,11 +73,10 @@ def test_one_bad_line_leaves_nothing(service, content_type, encode):
     answer = service.admin.post(IMPORT, encode(lines), content_type=content_type)
     value = check_problem(answer, 422)
     assert listed(service.admin, venue) == []
-    text = json.dumps(value)
-    first, second = (18, 31) if encode is ndjson else (None, None)
-    if first:
-        assert str(first) in text and str(second) in text, "the problem names the lines"
-    assert "price" in text and "title" in text
+    (_, first, price), (_, second, title) = [error["loc"] for error in value["errors"]]
+    assert (price, title) == ("price", "title") and first < second
+    if encode is ndjson:
+        assert (first, second) == (18, 31), "each error names its line"
 
 
 @pytest.mark.parametrize("content_type,encode", [(NDJSON, ndjson), (CSV, as_csv)])
@@ -90,10 +101,18 @@ def test_broken_lines(service):
         answer = service.admin.post(IMPORT, good + bad + "\n" + good, content_type=NDJSON)
         assert answer.status in (400, 422), (bad, answer)
         check_problem(answer, answer.status)
-        partial = service.admin.post(IMPORT + "?mode=partial", ndjson(wishes(1, venue)) + bad + "\n", content_type=NDJSON)
+        partial = service.admin.post(
+            IMPORT + "?mode=partial", ndjson(wishes(1, venue)) + bad + "\n", content_type=NDJSON
+        )
         assert partial.status in (200, 207), (bad, partial)
     assert len(listed(service.admin, venue)) == 6
-    for bad in ('title,venue\n"unclosed', "title,venue,event_date\na,b\n", "nonsense\n1\n", "title,title\na,b\n", 'title,venue,event_date\n"a"b,c,2099-01-01\n'):
+    for bad in (
+        'title,venue\n"unclosed',
+        "title,venue,event_date\na,b\n",
+        "nonsense\n1\n",
+        "title,title\na,b\n",
+        'title,venue,event_date\n"a"b,c,2099-01-01\n',
+    ):
         answer = service.admin.post(IMPORT, bad, content_type=CSV)
         assert answer.status in (400, 422), (bad, answer)
         check_problem(answer, answer.status)
@@ -117,19 +136,23 @@ def test_lines_end_in_any_way(service):
 
 
 def test_other_content_types_are_415(service):
-    for content_type in ("application/json", "text/plain", "application/octet-stream"):
+    for content_type in ("text/plain", "application/octet-stream", "application/xml", "multipart/form-data"):
         check_problem(service.admin.post(IMPORT, ndjson(wishes(1, "x")), content_type=content_type), 415)
-    check_problem(service.admin.post(IMPORT + "?mode=some", ndjson(wishes(1, "x")), content_type=NDJSON), 422, ["query", "mode"])
+    check_problem(
+        service.admin.post(IMPORT + "?mode=some", ndjson(wishes(1, "x")), content_type=NDJSON), 422, ["query", "mode"]
+    )
 
 
 def test_a_chunked_import(service):
     venue = unique()
     body = ndjson(wishes(30, venue)).encode()
     with service.connect() as connection:
-        head = encode_request("POST", IMPORT, None, {"Content-Type": NDJSON, "Transfer-Encoding": "chunked"}, service.admin_token)
+        head = encode_request(
+            "POST", IMPORT, None, {"Content-Type": NDJSON, "Transfer-Encoding": "chunked"}, service.admin_token
+        )
         connection.send(head.replace(b"Content-Length: 0\r\n", b""))
         for start in range(0, len(body), 777):
-            part = body[start:start + 777]
+            part = body[start : start + 777]
             connection.send(f"{len(part):x}\r\n".encode() + part + b"\r\n")
         connection.send(b"0\r\n\r\n")
         assert connection.read_answer().status in (200, 201)
@@ -180,8 +203,18 @@ def test_too_many_lines_are_refused(fresh):
     assert value["status"] == "healthy"
 
 
-@pytest.mark.parametrize("accept,content_type", [(NDJSON, NDJSON), (CSV, CSV), ("*/*", NDJSON), (None, NDJSON), ("text/csv;q=0.5, application/x-ndjson;q=0.4", CSV),
-                                                 ("text/csv;q=0.1, application/x-ndjson", NDJSON), ("text/*", CSV)])
+@pytest.mark.parametrize(
+    "accept,content_type",
+    [
+        (NDJSON, NDJSON),
+        (CSV, CSV),
+        ("*/*", NDJSON),
+        (None, NDJSON),
+        ("text/csv;q=0.5, application/x-ndjson;q=0.4", CSV),
+        ("text/csv;q=0.1, application/x-ndjson", NDJSON),
+        ("text/*", CSV),
+    ],
+)
 def test_export_by_accept(service, accept, content_type):
     create(service.admin)
     answer = service.admin.get(EXPORT, {"Accept": accept} if accept else {})
@@ -195,9 +228,12 @@ def test_export_of_another_kind_is_406(service):
 
 def test_export_and_import_are_exact_inverses(fresh):
     one, other = fresh(), fresh()
-    lines = wishes(120, "Hall, \"the\" first")
-    lines += [wish(title="=1+1", venue="@SUM(A1)", description="-2"), wish(title=" spaced ", venue="tab-less", description="\ttab"),
-              wish(event_date="2099-01-01T00:00:00.000001Z", price="99999999.99", capacity=2147483647)]
+    lines = wishes(120, 'Hall, "the" first')
+    lines += [
+        wish(title="=1+1", venue="@SUM(A1)", description="-2"),
+        wish(title=" spaced ", venue="tab-less", description="\ttab"),
+        wish(event_date="2099-01-01T00:00:00.000001Z", price="99999999.99", capacity=2147483647),
+    ]
     one.admin.post(IMPORT, ndjson(lines), content_type=NDJSON)
     shown = every_page(one.admin, EVENTS + "?size=100")
     nd = one.admin.get(EXPORT, {"Accept": NDJSON})
@@ -218,7 +254,9 @@ def test_export_and_import_are_exact_inverses(fresh):
         answer = other.admin.post(IMPORT, text.encode(), content_type=kind)
         assert answer.status in (200, 201), answer
         back = every_page(other.admin, EVENTS + "?size=100")[before:]
-        assert [[e[name] or None for name in plain] for e in back] == [[e[name] or None for name in plain] for e in shown]
+        assert [[e[name] or None for name in plain] for e in back] == [
+            [e[name] or None for name in plain] for e in shown
+        ]
 
 
 def test_progress_is_visible(admin):

@@ -21,7 +21,7 @@ class Writers:
 
     def __init__(self, service, run, count=6):
         self.service, self.lock = service, threading.Lock()
-        self.created, self.unanswered = {}, []   # key → answer; (key, body)
+        self.created, self.unanswered = {}, []  # key → answer; (key, body)
         self.versions, self.deleted, self.attempted = {}, set(), {}
         self.answers, self.problems = 0, []
         self.threads = [threading.Thread(target=self.run, args=(run, number)) for number in range(count)]
@@ -48,7 +48,9 @@ class Writers:
                     assert answer.status == 200, answer
                     self.deleted.add(event_id)
                 else:
-                    answer = connection.request("PUT", f"{ADMIN_EVENTS}{event_id}", {"title": f"{run} {number} {turn}"}, token=token)
+                    answer = connection.request(
+                        "PUT", f"{ADMIN_EVENTS}{event_id}", {"title": f"{run} {number} {turn}"}, token=token
+                    )
                     assert answer.status == 200, answer
                     self.versions[event_id] = answer.json()
             else:
@@ -71,18 +73,27 @@ class Follower:
     """One SSE consumer that resumes after every crash: must end with every seq, once each, in order."""
 
     def __init__(self, service):
-        self.service, self.seen, self.problems = service, [], []
+        self.service, self.seen, self.problems, self.reasons = service, [], [], []
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
 
     def run(self):
         while not self.ended.is_set():
+            if self.service.port is None:  # just starting
+                time.sleep(0.005)
+                continue
             try:
                 last = str(self.seen[-1]) if self.seen else "0"
-                with Stream(self.service.port, EVENTS + "stream", self.service.admin_token, {"Last-Event-ID": last}) as stream:
+                with Stream(
+                    self.service.port, EVENTS + "stream", self.service.admin_token, {"Last-Event-ID": last}
+                ) as stream:
                     while not self.ended.is_set():
-                        self.seen.append(int(stream.next(1)[0]))
+                        identity, name, data = stream.next(1)
+                        if name == "closed":
+                            self.reasons.append(data["reason"])
+                            break
+                        self.seen.append(int(identity))
             except GONE:
                 time.sleep(0.02)
             except Exception as problem:  # noqa: BLE001
@@ -121,6 +132,7 @@ def test_acknowledged_writes_survive_kill_9(fresh):
         follower.thread.join(60)
     assert not follower.problems, follower.problems
     assert follower.seen == log == list(range(1, len(log) + 1)), "a subscriber that resumes ends with every seq once"
+    print(f"streams were closed because: {sorted(set(follower.reasons))}")
     print(f"{kills} kills, {answered} acknowledged writes, {len(log)} changes")
     one.audit_verify()
 
@@ -146,7 +158,10 @@ def check(one, run, writers):
             assert writers.attempted.get(event_id, 1) > event["version"], f"{event_id} was acknowledged and is lost"
             continue
         shown = answer.json()
-        assert shown == event or shown["version"] == event["version"] + 1 <= writers.attempted.get(event_id, 1), (shown, event)
+        assert shown == event or shown["version"] == event["version"] + 1 <= writers.attempted.get(event_id, 1), (
+            shown,
+            event,
+        )
     for key, body in writers.unanswered:
         first = admin.post(ADMIN_EVENTS, body, {"Idempotency-Key": key})
         again = admin.post(ADMIN_EVENTS, body, {"Idempotency-Key": key})

@@ -8,8 +8,21 @@ import time
 ADMIN_EVENTS = "/api/v1/admin/events/"
 EVENTS = "/api/v1/events/"
 STATUSES = ("draft", "published", "cancelled", "completed")
-FIELDS = ["id", "title", "description", "venue", "event_date", "capacity", "price", "status", "is_upcoming",
-          "created_at", "updated_at", "created_by", "version"]
+FIELDS = [
+    "id",
+    "title",
+    "description",
+    "venue",
+    "event_date",
+    "capacity",
+    "price",
+    "status",
+    "is_upcoming",
+    "created_at",
+    "updated_at",
+    "created_by",
+    "version",
+]
 TIMESTAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$")
 
 numbers = itertools.count(1)
@@ -22,8 +35,14 @@ def unique(prefix="Hall"):
 
 def wish(**fields):
     """A valid creation body."""
-    value = {"title": "Jazz Night", "venue": "Blue Hall", "event_date": "2099-03-01T19:30:00Z", "status": "published",
-             "price": "25.00", "capacity": 250}
+    value = {
+        "title": "Jazz Night",
+        "venue": "Blue Hall",
+        "event_date": "2099-03-01T19:30:00Z",
+        "status": "published",
+        "price": "25.00",
+        "capacity": 250,
+    }
     value.update(fields)
     return {name: item for name, item in value.items() if item is not ...}
 
@@ -94,7 +113,9 @@ def check_problem(answer, status, *locations):
     return value
 
 
-LEAKS = re.compile(r"(?i)(sqlite|select .+ from|insert into|psql|libpq|postgres|/tmp/|/src/|\.c:\d+|0x[0-9a-f]{6,}|secret)")
+LEAKS = re.compile(
+    r"(?i)(sqlite|select .+ from|insert into|psql|libpq|postgres|/tmp/|/src/|\.c:\d+|0x[0-9a-f]{6,}|secret)"
+)
 
 
 def check_harmless(answer):

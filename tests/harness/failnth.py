@@ -11,8 +11,13 @@ MEMORY, WRITE, SYNC = 1, 2, 4
 
 
 class Control(ctypes.Structure):
-    _fields_ = [("kinds", ctypes.c_uint), ("error", ctypes.c_int), ("countdown", ctypes.c_longlong), ("failed", ctypes.c_longlong),
-                ("sticky", ctypes.c_uint)]
+    _fields_ = [
+        ("kinds", ctypes.c_uint),
+        ("error", ctypes.c_int),
+        ("countdown", ctypes.c_longlong),
+        ("failed", ctypes.c_longlong),
+        ("sticky", ctypes.c_uint),
+    ]
 
 
 class Faults:

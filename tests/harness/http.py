@@ -185,7 +185,10 @@ class Connection:
         return Answer(status, reason, headers, body)
 
     def request(self, method, path, body=None, headers=(), token=None, content_type=None):
-        self.send(encode_request(method, path, body, headers, token, content_type))
+        try:
+            self.send(encode_request(method, path, body, headers, token, content_type))
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the server may refuse a body before it has read it all; its answer is waiting
         return self.read_answer(method)
 
 

@@ -42,23 +42,66 @@ class Postgres:
     def start(self):
         data = self.folder / "data"
         if not data.exists():
-            subprocess.run([*self.wrap, PROGRAMS / "initdb", "-D", data, "-U", "evently", "-A", "trust", "-E", "UTF8",
-                            "--locale=C.UTF-8", "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd="/")
+            subprocess.run(
+                [
+                    *self.wrap,
+                    PROGRAMS / "initdb",
+                    "-D",
+                    data,
+                    "-U",
+                    "evently",
+                    "-A",
+                    "trust",
+                    "-E",
+                    "UTF8",
+                    "--locale=C.UTF-8",
+                    "--no-sync",
+                ],
+                check=True,
+                stdout=subprocess.DEVNULL,
+                cwd="/",
+            )
         self.log = open(self.folder / "log", "ab")
         self.process = subprocess.Popen(
-            [*self.wrap, PROGRAMS / "postgres", "-D", data, "-p", str(self.port), "-k", self.folder,
-             "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=200", *self.options],
-            stdout=self.log, stderr=self.log, cwd="/")
-        wait_until(lambda: subprocess.run([PROGRAMS / "pg_isready", "-h", "127.0.0.1", "-p", str(self.port), "-q"],
-                                          check=False).returncode == 0, 30, "PostgreSQL", interval_s=0.05)
+            [
+                *self.wrap,
+                PROGRAMS / "postgres",
+                "-D",
+                data,
+                "-p",
+                str(self.port),
+                "-k",
+                self.folder,
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "fsync=off",
+                "-c",
+                "max_connections=200",
+                *self.options,
+            ],
+            stdout=self.log,
+            stderr=self.log,
+            cwd="/",
+        )
+        wait_until(
+            lambda: subprocess.run(
+                [PROGRAMS / "pg_isready", "-h", "127.0.0.1", "-p", str(self.port), "-q"], check=False
+            ).returncode
+            == 0,
+            30,
+            "PostgreSQL",
+            interval_s=0.05,
+        )
         return self
 
     def new_database(self):
         """Settings that name a fresh, empty database."""
         self.names += 1
         name = f"evently{self.names}"
-        subprocess.run([PROGRAMS / "createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "evently", name],
-                       check=True, cwd="/")
+        subprocess.run(
+            [PROGRAMS / "createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "evently", name], check=True, cwd="/"
+        )
         return {"DATABASE_URL": f"postgresql://evently@127.0.0.1:{self.port}/{name}"}
 
     def stop(self):

@@ -50,8 +50,15 @@ def environment(settings):
 
 def evently(*arguments, settings=None, input=None, timeout_s=60, check=True):
     """Runs a command of the binary to its end."""
-    done = subprocess.run([BINARY, *map(str, arguments)], env=environment(settings or {}), input=input,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout_s * PATIENCE, check=False)
+    done = subprocess.run(
+        [BINARY, *map(str, arguments)],
+        env=environment(settings or {}),
+        input=input,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=timeout_s * PATIENCE,
+        check=False,
+    )
     assert not SANITIZER_REPORT.search(done.stderr.decode("utf-8", "replace")), done.stderr.decode("utf-8", "replace")
     if check:
         assert done.returncode == 0, f"evently {arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -61,16 +68,21 @@ def evently(*arguments, settings=None, input=None, timeout_s=60, check=True):
 class Service:
     def __init__(self, settings=None, store_settings=None, preload=None, limits=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="evently-test-"))
-        self.settings = {"PORT": 0, "HOST": "127.0.0.1", "JWT_SECRET": tokens.SECRET, "LOG_FORMAT": "json",
-                         "DATA_DIR": self.folder / "data"}
+        self.settings = {
+            "PORT": 0,
+            "HOST": "127.0.0.1",
+            "JWT_SECRET": tokens.SECRET,
+            "LOG_FORMAT": "json",
+            "DATA_DIR": self.folder / "data",
+        }
         self.settings.update(store_settings or {})
         self.settings.update(settings or {})
         self.preload = preload
         self.limits = limits
         self.process = None
         self.port = None
-        self.log = []        # lines of standard error, of all runs
-        self.log_start = 0   # where the present run's lines begin
+        self.log = []  # lines of standard error, of all runs
+        self.log_start = 0  # where the present run's lines begin
         self.log_changed = threading.Condition()
         self.admin_token = tokens.admin()
         self.user_token = tokens.user()
@@ -88,13 +100,20 @@ class Service:
         self.port = None
         values = environment(self.settings)
         values.update(self.preload or {})
-        self.process = subprocess.Popen([BINARY, "serve"], env=values, stdin=subprocess.DEVNULL,
-                                        stdout=open(self.folder / "stdout", "wb"), stderr=subprocess.PIPE,
-                                        preexec_fn=self.limits, start_new_session=True)
+        self.process = subprocess.Popen(
+            [BINARY, "serve"],
+            env=values,
+            stdin=subprocess.DEVNULL,
+            stdout=open(self.folder / "stdout", "wb"),
+            stderr=subprocess.PIPE,
+            preexec_fn=self.limits,
+            start_new_session=True,
+        )
         self.reader = threading.Thread(target=self._read_log, args=(self.process.stderr,), daemon=True)
         self.reader.start()
-        self.port = self.wait_log(lambda line: line.get("port") if line.get("msg") == "listening" else None,
-                                  what="the log line 'listening'")
+        self.port = self.wait_log(
+            lambda line: line.get("port") if line.get("msg") == "listening" else None, what="the log line 'listening'"
+        )
         if wait:
             self.wait_ready()
         return self
@@ -121,7 +140,7 @@ class Service:
     def log_lines(self):
         """The present run's log lines as objects; lines that are no JSON (a sanitizer's) are left out."""
         lines = []
-        for line in self.log[self.log_start:]:
+        for line in self.log[self.log_start :]:
             try:
                 value = json.loads(line)
             except ValueError:
@@ -131,7 +150,7 @@ class Service:
         return lines
 
     def log_text(self):
-        return "\n".join(self.log[self.log_start:])
+        return "\n".join(self.log[self.log_start :])
 
     def wait_log(self, wanted, timeout_s=15, what="a log line"):
         """The first true wanted(line) over the present run's lines, old and coming."""

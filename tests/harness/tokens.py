@@ -14,8 +14,12 @@ USER_ID = 2
 
 
 def claims(role="user", user_id=USER_ID, minutes=60, **more):
-    value = {"user_id": user_id, "email": f"user{user_id}@example.org", "role": role,
-             "exp": int(time.time() + minutes * 60)}
+    value = {
+        "user_id": user_id,
+        "email": f"user{user_id}@example.org",
+        "role": role,
+        "exp": int(time.time() + minutes * 60),
+    }
     value.update(more)
     return {name: item for name, item in value.items() if item is not ...}  # ... takes a claim away
 
