@@ -69,22 +69,27 @@ static bool take_turn(struct transfer *transfer, struct import *import)
 	return free_turn;
 }
 
-/* The request is over, in whatever way. */
-static void end_import(struct request *request)
+static void give_turn_back(struct transfer *transfer, struct import *import)
 {
-	struct import_request *self = request->job;
-	struct transfer *transfer = service_of(request)->transfer;
-	const struct import_progress *progress = import_progress(self->import);
+	const struct import_progress *progress = import_progress(import);
 
 	pthread_mutex_lock(&transfer->lock);
-	if (transfer->running == self->import) {
+	if (transfer->running == import) {
 		transfer->running = NULL;
 		transfer->lines = progress->lines;
 		transfer->written = progress->written;
 		transfer->failed = progress->failed;
 	}
 	pthread_mutex_unlock(&transfer->lock);
-	metrics_count(METRIC_IMPORT_LINES, 0, progress->lines);
+}
+
+/* The request is over, in whatever way. */
+static void end_import(struct request *request)
+{
+	struct import_request *self = request->job;
+
+	give_turn_back(service_of(request)->transfer, self->import);
+	metrics_count(METRIC_IMPORT_LINES, 0, import_progress(self->import)->lines);
 	import_destroy(self->import);
 	buf_finish(&self->body);
 }
@@ -161,15 +166,18 @@ static void answer_refused(struct request *request)
 /* 422: the errors of all lines together, each with its line in `loc`. */
 static void answer_bad_lines(struct request *request, const struct import_request *self)
 {
+	const struct import_report *report = import_report(self->import);
 	struct buf body;
 
 	buf_init(&body, REPORT_BYTES_MAX);
 	buf_printf(&body, "{\"type\":\"urn:evently:problem:validation\",\"title\":\"Validation failed\",\"status\":422,"
 	                  "\"detail\":\"%zu of %zu lines are bad; nothing was written.\",\"request_id\":",
-	           import_report(self->import)->failed, import_report(self->import)->lines);
+	           report->failed, report->lines);
 	buf_json(&body, request_id(request));
-	buf_lit(&body, ",\"errors\":");
-	import_errors_json(&body, import_report(self->import));
+	size_t omitted = report->failed > report->error_count ? report->failed - report->error_count : 0;
+	buf_printf(&body, ",\"imported\":%zu,\"failed\":%zu,\"lines\":%zu,\"errors_omitted\":%zu,\"errors\":", report->written,
+	           report->failed, report->lines, omitted);
+	import_errors_json(&body, report);
 	buf_char(&body, '}');
 	answer_buf(request, 422, CONTENT_TYPE_PROBLEM, &body);
 }
@@ -179,6 +187,8 @@ static void answer_import(struct request *request)
 	struct import_request *self = request->job;
 	const struct import_report *report = import_report(self->import);
 
+	/* Before the answer leaves: its client may send the next import at once. */
+	give_turn_back(service_of(request)->transfer, self->import);
 	switch (report->result) {
 	case IMPORT_OK:
 		answer_buf(request, 200, CONTENT_TYPE_JSON, &self->body);

@@ -268,7 +268,8 @@ def test_the_model_can_fail(service, wrong):
         run_state_machine_as_test(
             Liar,
             settings=settings(
-                max_examples=30,
+                max_examples=60,
+                derandomize=True,
                 stateful_step_count=20,
                 deadline=None,
                 database=None,
