@@ -1,5 +1,6 @@
 """A private PostgreSQL server on a temporary folder and a free loopback port, one database for each service."""
 
+import contextlib
 import os
 import pathlib
 import pwd
@@ -8,6 +9,8 @@ import signal
 import socket
 import subprocess
 import tempfile
+
+import psycopg2
 
 from .service import ROOT, wait_until
 
@@ -103,6 +106,12 @@ class Postgres:
             [PROGRAMS / "createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "evently", name], check=True, cwd="/"
         )
         return {"DATABASE_URL": f"postgresql://evently@127.0.0.1:{self.port}/{name}"}
+
+    def query(self, url, sql):
+        """All rows of one statement, committed."""
+        with contextlib.closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall()
 
     def stop(self):
         if self.process is not None:
