@@ -75,16 +75,22 @@ const char *outlet_problem(const struct outlet *outlet)
 
 /* ---- exchanges ---- */
 
-static enum outlet_result run(struct outlet *outlet, struct redis_reply ***replies)
+static enum outlet_result run_while(struct outlet *outlet, struct redis_reply ***replies, void (*meanwhile)(void *),
+                                    void *context)
 {
 	arena_reset(&outlet->arena);
-	enum redis_result result = redis_run(outlet->redis, clock_monotonic_ns() + OUTLET_TIMEOUT_MS * CLOCK_MS,
-	                                     &outlet->arena, replies);
+	uint64_t deadline_ns = clock_monotonic_ns() + OUTLET_TIMEOUT_MS * CLOCK_MS;
+	enum redis_result result = redis_run_while(outlet->redis, deadline_ns, &outlet->arena, replies, meanwhile, context);
 	if (result == REDIS_DONE)
 		return OUTLET_DONE;
 	if (redis_problem(outlet->redis)[0] != '\0') /* an open breaker leaves the last one standing */
 		snprintf(outlet->problem, sizeof outlet->problem, "%s", redis_problem(outlet->redis));
 	return OUTLET_AWAY;
+}
+
+static enum outlet_result run(struct outlet *outlet, struct redis_reply ***replies)
+{
+	return run_while(outlet, replies, NULL, NULL);
 }
 
 static enum outlet_result refuse(struct outlet *outlet, const char *what, const struct redis_reply *reply)
@@ -248,13 +254,13 @@ static const struct redis_reply *first_error(struct redis_reply **replies, size_
 	return NULL;
 }
 
-enum outlet_result outlet_commit(struct outlet *outlet, struct outlet_tail *tail)
+enum outlet_result outlet_commit(struct outlet *outlet, struct outlet_tail *tail, void (*meanwhile)(void *), void *context)
 {
 	struct redis_reply **replies;
 
 	redis_append(outlet->redis, outlet->failed ? STR("DISCARD") : STR("EXEC"));
 	append_look(outlet);
-	enum outlet_result result = run(outlet, &replies);
+	enum outlet_result result = run_while(outlet, &replies, meanwhile, context);
 	if (result != OUTLET_DONE)
 		return result;
 	size_t exec = outlet->added + 1;

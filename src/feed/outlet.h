@@ -47,8 +47,10 @@ void outlet_begin(struct outlet *outlet);
 MUST_CHECK bool outlet_add(struct outlet *outlet, const struct change *change, bool to_stream, bool to_channel);
 /* An entry `<to>-0` of the type ChangesMissing, which says that `from` to `to` are not in the stream. */
 void outlet_add_gap(struct outlet *outlet, uint64_t from, uint64_t to);
-/* Afterwards the stream is watched again, and *tail is what it ends with now. */
-MUST_CHECK enum outlet_result outlet_commit(struct outlet *outlet, struct outlet_tail *tail);
+/* Afterwards the stream is watched again, and *tail is what it ends with now. `meanwhile` (may be NULL) is called while
+ * Redis works. */
+MUST_CHECK enum outlet_result outlet_commit(struct outlet *outlet, struct outlet_tail *tail, void (*meanwhile)(void *context),
+                                            void *context);
 
 /* Renames the stream to OUTLET_STREAM ":forked", because it tells of changes that never happened. */
 MUST_CHECK enum outlet_result outlet_set_aside(struct outlet *outlet);

@@ -24,6 +24,15 @@ enum {
 
 enum redis_state { REDIS_AWAY, REDIS_REFUSING, REDIS_CONNECTED };
 
+/* A run of changes read from the log. */
+struct batch {
+	enum store_result result;
+	uint64_t after, head;
+	struct change *changes; /* in the arena */
+	size_t count;
+	struct arena arena;
+};
+
 struct relay {
 	struct relay_options options;
 	pthread_t thread;
@@ -40,6 +49,8 @@ struct relay {
 	uint64_t streamed;             /* last change in the stream */
 	uint64_t recorded;             /* what the database says of `published` */
 	uint64_t recorded_ns, checked_ns;
+	struct batch batches[2];       /* the one that is sent, and the one read meanwhile */
+	uint64_t ahead_after;          /* where the latter begins */
 	bool in_trouble;               /* it was logged, and nothing has succeeded since */
 };
 
@@ -182,7 +193,7 @@ static enum step skip_in_stream(struct relay *relay, uint64_t to, const char *wh
 	         (unsigned long long)from, (unsigned long long)to, why);
 	outlet_begin(relay->outlet);
 	outlet_add_gap(relay->outlet, from, to);
-	enum step step = judge_outlet(relay, outlet_commit(relay->outlet, &tail));
+	enum step step = judge_outlet(relay, outlet_commit(relay->outlet, &tail, NULL, NULL));
 	if (step == STEP_MORE)
 		relay->streamed = to;
 	return step;
@@ -265,6 +276,7 @@ static enum step look(struct relay *relay)
 	uint64_t position;
 	bool same;
 
+	relay->batches[1].count = 0; /* what was read before may have been of another history */
 	enum step step = hold_lock(relay);
 	if (step == STEP_MORE)
 		step = record(relay);
@@ -290,20 +302,47 @@ static enum step look(struct relay *relay)
 
 /* ---- relaying ---- */
 
-/* Sends changes[0…count), as many as fit. */
-static enum step send_changes(struct relay *relay, const struct change *changes, size_t count)
+static void read_batch(struct relay *relay, struct batch *batch, uint64_t after)
+{
+	arena_reset(&batch->arena);
+	batch->after = after;
+	batch->count = 0;
+	bound(relay);
+	batch->result = store_changes_after(relay->session, after, BATCH, &batch->arena, &batch->changes, &batch->count, &batch->head);
+}
+
+/* While Redis works on a batch, the next one is read, if the log surely has more. */
+static void read_ahead(void *context)
+{
+	struct relay *relay = context;
+
+	read_batch(relay, &relay->batches[1], relay->ahead_after);
+}
+
+static void swap_batches(struct relay *relay)
+{
+	struct batch batch = relay->batches[0];
+
+	relay->batches[0] = relay->batches[1];
+	relay->batches[1] = batch;
+}
+
+/* Sends the batch, as much of it as fits. */
+static enum step send_batch(struct relay *relay, const struct batch *batch)
 {
 	uint64_t published = atomic_load(&relay->published), last = 0;
 	struct outlet_tail tail;
 
 	outlet_begin(relay->outlet);
-	for (size_t i = 0; i < count; i++) {
-		uint64_t seq = changes[i].seq;
-		if (!outlet_add(relay->outlet, &changes[i], seq > relay->streamed, seq > published))
+	for (size_t i = 0; i < batch->count; i++) {
+		uint64_t seq = batch->changes[i].seq;
+		if (!outlet_add(relay->outlet, &batch->changes[i], seq > relay->streamed, seq > published))
 			break;
 		last = seq;
 	}
-	enum step step = judge_outlet(relay, outlet_commit(relay->outlet, &tail));
+	relay->ahead_after = last;
+	enum step step =
+		judge_outlet(relay, outlet_commit(relay->outlet, &tail, batch->count == BATCH ? read_ahead : NULL, relay));
 	if (step != STEP_MORE)
 		return step;
 	relay->streamed = relay->streamed > last ? relay->streamed : last;
@@ -316,28 +355,23 @@ static enum step send_changes(struct relay *relay, const struct change *changes,
 static enum step relay_batch(struct relay *relay)
 {
 	uint64_t published = atomic_load(&relay->published);
-	uint64_t after = relay->streamed < published ? relay->streamed : published, head;
-	struct change *changes;
-	struct arena arena;
-	size_t count;
-	enum step step;
+	uint64_t after = relay->streamed < published ? relay->streamed : published;
+	struct batch *batch = &relay->batches[0];
 
-	arena_init(&arena, ARENA_BYTES_MAX);
-	bound(relay);
-	enum store_result result = store_changes_after(relay->session, after, BATCH, &arena, &changes, &count, &head);
-	bool is_gapless = result != STORE_OK || count == 0 || changes[0].seq == after + 1;
-	if (result == STORE_PRUNED || !is_gapless) {
-		step = skip_pruned(relay, after);
-	} else if (result != STORE_OK) {
-		step = judge_store(relay, result);
-	} else {
-		atomic_store(&relay->head, head);
-		step = count > 0 ? send_changes(relay, changes, count) : STEP_IDLE;
-		if (step == STEP_IDLE)
-			tell_recovery(relay);
-	}
-	arena_finish(&arena);
-	return step;
+	swap_batches(relay);
+	if (batch->count == 0 || batch->after != after || batch->result != STORE_OK)
+		read_batch(relay, batch, after);
+	relay->batches[1].count = 0;
+	bool is_gapless = batch->result != STORE_OK || batch->count == 0 || batch->changes[0].seq == after + 1;
+	if (batch->result == STORE_PRUNED || !is_gapless)
+		return skip_pruned(relay, after);
+	if (batch->result != STORE_OK)
+		return judge_store(relay, batch->result);
+	atomic_store(&relay->head, batch->head);
+	if (batch->count > 0)
+		return send_batch(relay, batch);
+	tell_recovery(relay);
+	return STEP_IDLE;
 }
 
 /* Is the lock still held, and is the stream still what it was? */
@@ -505,6 +539,8 @@ static void destroy(struct relay *relay)
 	if (relay->session != NULL)
 		store_session_close(relay->session);
 	outlet_destroy(relay->outlet);
+	for (size_t i = 0; i < ARRAY_LENGTH(relay->batches); i++)
+		arena_finish(&relay->batches[i].arena);
 	if (relay->wake_fd >= 0)
 		close(relay->wake_fd);
 	free(relay);
@@ -517,6 +553,8 @@ struct relay *relay_start(const struct relay_options *options)
 	if (relay == NULL)
 		return NULL;
 	relay->options = *options;
+	for (size_t i = 0; i < ARRAY_LENGTH(relay->batches); i++)
+		arena_init(&relay->batches[i].arena, ARENA_BYTES_MAX);
 	relay->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	relay->session = store_session_open(options->store);
 	relay->outlet = outlet_create(options->redis, options->entries_max);

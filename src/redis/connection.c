@@ -167,6 +167,8 @@ struct exchange {
 	size_t expected, received;
 	struct redis_reply **replies;
 	uint64_t deadline_ns;
+	void (*meanwhile)(void *context); /* NULL when there is nothing (more) to do */
+	void *context;
 };
 
 static enum redis_result fail_of_reader(struct redis *redis, enum reply_progress progress)
@@ -236,6 +238,11 @@ static enum redis_result run_exchange(struct redis *redis, struct exchange *exch
 	reply_reader_begin(redis->reader, arena);
 	for (;;) {
 		enum redis_result result = send_some(redis, exchange);
+		if (result == REDIS_DONE && exchange->meanwhile != NULL) {
+			exchange->meanwhile(exchange->context);
+			exchange->meanwhile = NULL;
+			result = send_some(redis, exchange);
+		}
 		if (result == REDIS_DONE)
 			result = receive(redis, exchange);
 		if (result != REDIS_DONE || exchange->received == exchange->expected)
@@ -437,11 +444,19 @@ static bool is_demoted(const struct exchange *exchange)
 enum redis_result redis_run(struct redis *redis, uint64_t deadline_ns, struct arena *arena,
 			    struct redis_reply ***replies)
 {
+	return redis_run_while(redis, deadline_ns, arena, replies, NULL, NULL);
+}
+
+enum redis_result redis_run_while(struct redis *redis, uint64_t deadline_ns, struct arena *arena,
+				  struct redis_reply ***replies, void (*meanwhile)(void *), void *context)
+{
 	uint64_t timeout_at_ns = clock_monotonic_ns() + redis->options.timeout_ms * CLOCK_MS;
 	struct exchange exchange = {
 		.unsent = buf_view(&redis->request),
 		.expected = redis->commands,
 		.deadline_ns = deadline_ns < timeout_at_ns ? deadline_ns : timeout_at_ns,
+		.meanwhile = meanwhile,
+		.context = context,
 	};
 	enum redis_result result;
 

@@ -45,6 +45,11 @@ void redis_append_list(struct redis *redis, const struct str *arguments, size_t 
  * command, in order, all in `arena`; a command that Redis refused has an error reply, and is no failure of the run. */
 MUST_CHECK enum redis_result redis_run(struct redis *redis, uint64_t deadline_ns, struct arena *arena,
 				       struct redis_reply ***replies);
+/* The same, and calls `meanwhile` once when the commands are on their way, so that caller and server work side by side.
+ * It may use none of `redis` and `arena`; what it takes of the time is taken from the run. */
+MUST_CHECK enum redis_result redis_run_while(struct redis *redis, uint64_t deadline_ns, struct arena *arena,
+					     struct redis_reply ***replies, void (*meanwhile)(void *context),
+					     void *context);
 MUST_CHECK enum redis_result redis_ping(struct redis *redis, uint64_t deadline_ns);
 
 /* One line about the last failure, for /health, `evently check` and the log; "" when the last run ended well. It names
