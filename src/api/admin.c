@@ -85,7 +85,6 @@ static void answer_write(struct request *request)
 	}
 	if (write->job.result != STORE_OK) {
 		service_answer_failure(request, write->job.result);
-		buf_finish(&write->body);
 		return;
 	}
 	switch (write->job.write.outcome) {
@@ -109,7 +108,6 @@ static void answer_write(struct request *request)
 		answer_problem(request, PROBLEM_INTERNAL, "The write failed; nothing was changed. The log has the details.");
 		break;
 	}
-	buf_finish(&write->body);
 }
 
 /* ---- the wish ---- */
@@ -186,9 +184,18 @@ static bool read_key(struct request *request, struct write_request *write)
 	return false;
 }
 
+/* Also when the connection ends before the answer. */
+static void drop_write(struct request *request)
+{
+	struct write_request *write = request->job;
+
+	buf_finish(&write->body);
+}
+
 static void submit(struct request *request, struct write_request *write)
 {
 	request->job = write;
+	request->cleanup = drop_write;
 	request_suspend(request, answer_write);
 	switch (write_submit(service_of(request)->writes, &write->job)) {
 	case WRITE_SUBMITTED:

@@ -99,13 +99,29 @@ static void lookup_done(struct lookup_job *job)
 	request_resume(job->context);
 }
 
+/* What the lane has given is still there when the connection ends before it was answered. */
+static void drop_lookup(struct request *request)
+{
+	struct lookup_request *lookup = request->job;
+
+	local_unref(lookup->job.entry);
+}
+
+static struct local_entry *take_entry(struct lookup_request *lookup)
+{
+	struct local_entry *entry = lookup->job.entry;
+
+	lookup->job.entry = NULL;
+	return entry;
+}
+
 static void answer_lookup(struct request *request)
 {
 	struct lookup_request *lookup = request->job;
 	struct service *service = service_of(request);
 
 	if (lookup->job.result == STORE_OK) {
-		answer_entry(request, lookup->job.entry, lookup->capacity, lookup->job.from_primary ? REFRESHED : MISS);
+		answer_entry(request, take_entry(lookup), lookup->capacity, lookup->job.from_primary ? REFRESHED : MISS);
 		return;
 	}
 	struct local_entry *stale = local_get(service->local, request->path_id, clock_monotonic_ns(), clock_wall_us(), true);
@@ -131,6 +147,7 @@ static void look_up(struct request *request, bool capacity, bool from_primary)
 	                                  .min_as_of = freshness_applied(service->freshness),
 	                                  .deadline_ns = request->deadline_ns, .done = lookup_done, .context = request};
 	request->job = lookup;
+	request->cleanup = drop_lookup;
 	metrics_count(METRIC_CACHE, CACHE_LOCAL_MISS, 1);
 	request_suspend(request, answer_lookup);
 	if (!lookup_submit(service->lookups, &lookup->job)) {
@@ -192,13 +209,28 @@ static void list_done(struct list_job *job)
 	request_resume(job->context);
 }
 
+static void drop_list(struct request *request)
+{
+	struct list_request *listing = request->job;
+
+	lists_unref(listing->job.entry);
+}
+
+static struct list_entry *take_list(struct list_job *job)
+{
+	struct list_entry *list = job->entry;
+
+	job->entry = NULL;
+	return list;
+}
+
 static void answer_list_job(struct request *request)
 {
 	struct list_request *listing = request->job;
 	struct list_job *job = &listing->job;
 
 	if (job->result == STORE_OK) {
-		answer_list(request, job->entry, job->from_primary ? REFRESHED : MISS);
+		answer_list(request, take_list(job), job->from_primary ? REFRESHED : MISS);
 		return;
 	}
 	struct list_entry *stale =
@@ -219,6 +251,7 @@ static void read_list(struct request *request, struct list_request *listing, str
 	                                 .min_as_of = freshness_applied(service->freshness),
 	                                 .deadline_ns = request->deadline_ns, .done = list_done, .context = request};
 	request->job = listing;
+	request->cleanup = drop_list;
 	metrics_count(METRIC_CACHE, CACHE_LIST_MISS, 1);
 	request_suspend(request, answer_list_job);
 	if (!list_submit(service->list_lane, &listing->job)) {

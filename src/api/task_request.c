@@ -18,6 +18,13 @@ static void finish(struct request *request)
 		self->answer(self);
 	else
 		service_answer_failure(request, self->result);
+}
+
+/* Also when the connection ends before the answer. */
+static void drop(struct request *request)
+{
+	struct task_request *self = request->job;
+
 	buf_finish(&self->body);
 }
 
@@ -32,6 +39,7 @@ void task_request_submit(struct task_lane *lane, struct task_request *self, stru
 	self->task.deadline_ns = request->deadline_ns;
 	buf_init(&self->body, TASK_BODY_BYTES_MAX);
 	request->job = self;
+	request->cleanup = drop;
 	request_suspend(request, finish);
 	if (!task_submit(lane, &self->task)) {
 		self->result = STORE_UNAVAILABLE;
