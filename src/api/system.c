@@ -83,7 +83,7 @@ void system_ready(struct request *request)
 {
 	struct service *service = service_of(request);
 
-	if (server_draining(service->server))
+	if (server_draining(request->server))
 		answer_unavailable(request, 5, "The service is stopping.");
 	else if (!atomic_load(&service->ready))
 		answer_unavailable(request, 1, "The service is starting: its caches are not warm yet.");

@@ -8,6 +8,7 @@ enum { ORIGINS_MAX = 64 };
 
 struct cors {
 	char *text;
+	struct cors *former; /* replaced by this one */
 	bool any;
 	struct str origins[ORIGINS_MAX];
 	size_t count;
@@ -36,10 +37,26 @@ struct cors *cors_create(const char *origins)
 
 void cors_destroy(struct cors *cors)
 {
-	if (cors == NULL)
-		return;
-	free(cors->text);
-	free(cors);
+	while (cors != NULL) {
+		struct cors *former = cors->former;
+		free(cors->text);
+		free(cors);
+		cors = former;
+	}
+}
+
+bool cors_replace(_Atomic(struct cors *) *place, const char *origins)
+{
+	struct cors *now = atomic_load_explicit(place, memory_order_relaxed);
+
+	if (strcmp(now->text, origins) == 0)
+		return true;
+	struct cors *fresh = cors_create(origins);
+	if (fresh == NULL)
+		return false;
+	fresh->former = now;
+	atomic_store_explicit(place, fresh, memory_order_release);
+	return true;
 }
 
 bool cors_disabled(const struct cors *cors)

@@ -28,7 +28,6 @@ struct server {
 	struct MHD_Daemon *daemon;
 	struct connections connections;
 	_Atomic(struct cors *) cors;
-	struct cors *former_cors; /* kept until the end: a request may still read it */
 	unsigned port;
 	bool tls;
 	atomic_bool draining;
@@ -501,7 +500,13 @@ bool server_start(struct server **out, const struct server_options *options, str
 	server->options = *options;
 	server->tls = options->tls;
 	server->request_timeout_ns = (uint64_t)config->request_timeout_ms * CLOCK_MS;
-	atomic_store(&server->cors, cors_create(config->cors_origins));
+	struct cors *cors = cors_create(config->cors_origins);
+	if (cors == NULL) {
+		buf_lit(problem, "not enough memory to start the HTTP server");
+		free(server);
+		return false;
+	}
+	atomic_store(&server->cors, cors);
 	int fd = listen_open(config->host, options->port, &server->port, problem);
 	if (fd < 0)
 		goto fail;
@@ -562,21 +567,13 @@ void server_stop(struct server *server)
 {
 	MHD_stop_daemon(server->daemon);
 	connections_stop(&server->connections);
-	cors_destroy(server->former_cors);
 	cors_destroy(atomic_load(&server->cors));
 	free(server);
 }
 
 bool server_set_cors(struct server *server, const char *origins)
 {
-	struct cors *fresh = cors_create(origins);
-
-	if (fresh == NULL)
-		return false;
-	/* The set before last cannot be in use any more: a request reads it in one go. */
-	cors_destroy(server->former_cors);
-	server->former_cors = atomic_exchange(&server->cors, fresh);
-	return true;
+	return cors_replace(&server->cors, origins);
 }
 
 void server_preflight(struct request *request, struct str methods)
