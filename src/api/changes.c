@@ -12,6 +12,8 @@ struct changes_request {
 	struct task_request task;
 	uint64_t since, limit;
 	unsigned visible;
+	bool pruned;
+	uint64_t head; /* when pruned: where to go on after reading the catalogue */
 };
 
 static enum store_result read_changes(struct task_request *task, struct store_session *session)
@@ -43,11 +45,35 @@ static enum store_result read_changes(struct task_request *task, struct store_se
 		buf_char(body, '}');
 	}
 	arena_finish(&arena);
+	if (result != STORE_PRUNED)
+		return result;
+	struct store_head now;
+	result = store_head(session, &now);
+	self->pruned = true;
+	self->head = result == STORE_OK ? now.seq : 0;
 	return result;
+}
+
+/* Whoever reads the catalogue after this answer has, with the changes from `head` on, missed nothing (RFC 8288). */
+static void answer_pruned(struct changes_request *self)
+{
+	struct request *request = self->task.request;
+	struct str link = arena_printf(&request->arena, "</api/v1/events/changes?since=%llu>; rel=\"next\"", (unsigned long long)self->head);
+
+	answer_problem(request, PROBLEM_GONE, "The change log was pruned beyond this place; read the catalogue again, then go on with since=%llu.",
+	               (unsigned long long)self->head);
+	if (link.ptr != NULL)
+		answer_header(request, "Link", link);
 }
 
 static void answer_changes(struct task_request *task)
 {
+	struct changes_request *self = CONTAINER_OF(task, struct changes_request, task);
+
+	if (self->pruned) {
+		answer_pruned(self);
+		return;
+	}
 	task_request_answer_json(task);
 	if (task->request->answer.status == 200) {
 		task->request->answer.cache_control = CACHE_CONTROL_PRIVATE_NO_CACHE;
