@@ -148,6 +148,7 @@ static bool prepare_caches(struct parts *parts)
 	const struct config *config = service->config;
 	size_t bytes = (size_t)config->cache_bytes_max;
 
+	freshness_init(&parts->freshness);
 	service->freshness = &parts->freshness;
 	service->local = local_create(bytes - bytes / LISTS_SHARE, (uint64_t)config->cache_ttl_event_details_s * CLOCK_SECOND);
 	service->lists = lists_create(bytes / LISTS_SHARE, (uint64_t)config->cache_ttl_events_s * CLOCK_SECOND);
@@ -161,7 +162,7 @@ static void on_first_contact(void *context, struct store_session *session)
 {
 	struct service *service = context;
 
-	warm_caches(session, service->local, service->lists);
+	warm_caches(session, service->freshness, service->local, service->lists);
 	atomic_store(&service->ready, true);
 	log_info("serve", "ready: %s answers, caches are warm", store_kind(service->store));
 }
@@ -410,6 +411,8 @@ static void stop(struct parts *parts)
 	keyring_close(&parts->keyring);
 	secret_wipe(&parts->secret);
 	store_close(service->store);
+	if (service->freshness != NULL)
+		freshness_finish(service->freshness);
 	breaker_finish(&parts->redis_breaker);
 	arena_finish(&parts->redis_arena);
 }

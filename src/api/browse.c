@@ -14,11 +14,13 @@
 struct lookup_request {
 	struct lookup_job job;
 	bool capacity;
+	bool refresh; /* the client wants it from the primary, or not at all */
 };
 
 struct list_request {
 	struct list_job job;
 	struct query query;
+	bool refresh; /* as in lookup_request */
 };
 
 static const char HIT[] = "hit";
@@ -94,6 +96,29 @@ static void answer_entry(struct request *request, struct local_entry *entry, boo
 	answer_etag(request, entry->etag);
 }
 
+/* What bookings rely on is never older than they were promised, however good the cache is. */
+static bool too_old(struct request *request, const struct local_entry *entry, bool capacity)
+{
+	uint64_t ttl_ns = (uint64_t)service_of(request)->config->cache_ttl_bookings_s * CLOCK_SECOND;
+
+	return capacity && clock_monotonic_ns() > entry->filled_ns + ttl_ns;
+}
+
+/* The database is away: what is there is better than nothing, and says what it is. False: nothing is there. */
+static bool answer_stale(struct request *request, bool capacity)
+{
+	struct service *service = service_of(request);
+	struct local_entry *entry =
+		local_get(service->local, request->path_id, clock_monotonic_ns(), clock_wall_us(), true);
+
+	if (entry == NULL || too_old(request, entry, capacity)) {
+		local_unref(entry);
+		return false;
+	}
+	answer_entry(request, entry, capacity, STALE);
+	return true;
+}
+
 static void lookup_done(struct lookup_job *job)
 {
 	request_resume(job->context);
@@ -118,22 +143,16 @@ static struct local_entry *take_entry(struct lookup_request *lookup)
 static void answer_lookup(struct request *request)
 {
 	struct lookup_request *lookup = request->job;
-	struct service *service = service_of(request);
 
 	if (lookup->job.result == STORE_OK) {
 		answer_entry(request, take_entry(lookup), lookup->capacity, lookup->job.from_primary ? REFRESHED : MISS);
 		return;
 	}
-	struct local_entry *stale = local_get(service->local, request->path_id, clock_monotonic_ns(), clock_wall_us(), true);
-	if (stale != NULL && lookup->job.result == STORE_UNAVAILABLE) {
-		answer_entry(request, stale, lookup->capacity, STALE);
-		return;
-	}
-	local_unref(stale);
-	service_answer_failure(request, lookup->job.result);
+	if (lookup->job.result != STORE_UNAVAILABLE || lookup->refresh || !answer_stale(request, lookup->capacity))
+		service_answer_failure(request, lookup->job.result);
 }
 
-static void look_up(struct request *request, bool capacity, bool from_primary)
+static void look_up(struct request *request, bool capacity, bool refresh, bool from_primary)
 {
 	struct service *service = service_of(request);
 	struct lookup_request *lookup = arena_new(&request->arena, struct lookup_request);
@@ -143,8 +162,9 @@ static void look_up(struct request *request, bool capacity, bool from_primary)
 		return;
 	}
 	lookup->capacity = capacity;
+	lookup->refresh = refresh;
 	lookup->job = (struct lookup_job){.event_id = request->path_id, .from_primary = from_primary,
-	                                  .min_as_of = freshness_applied(service->freshness),
+	                                  .min_as_of = freshness_needed(service->freshness),
 	                                  .deadline_ns = request->deadline_ns, .done = lookup_done, .context = request};
 	request->job = lookup;
 	request->cleanup = drop_lookup;
@@ -159,27 +179,23 @@ static void look_up(struct request *request, bool capacity, bool from_primary)
 static void browse(struct request *request, bool capacity)
 {
 	struct service *service = service_of(request);
-	bool away = service_database_away(service);
-	uint64_t now_ns = request->started_ns;
+	struct local_entry *entry = NULL;
 
 	if (request->headers[HEADER_CACHE_CONTROL].ptr != NULL && wants_primary(request)) {
-		look_up(request, capacity, true);
+		look_up(request, capacity, true, true);
 		return;
 	}
-	struct local_entry *entry = local_get(service->local, request->path_id, now_ns, clock_wall_us(), away);
-	if (entry != NULL && capacity && !away &&
-	    now_ns > entry->filled_ns + (uint64_t)service->config->cache_ttl_bookings_s * CLOCK_SECOND) {
-		local_unref(entry);
-		entry = NULL;
-	}
-	bool held = freshness_held(service->freshness);
-	if (entry != NULL && (held || away)) {
+	bool held = freshness_held(service->freshness); /* before the entry is taken: see there */
+	if (held)
+		entry = local_get(service->local, request->path_id, request->started_ns, clock_wall_us(), false);
+	if (entry != NULL && !too_old(request, entry, capacity)) {
 		metrics_count(METRIC_CACHE, CACHE_LOCAL_HIT, 1);
-		answer_entry(request, entry, capacity, held && now_ns < entry->expires_ns ? HIT : STALE);
+		answer_entry(request, entry, capacity, HIT);
 		return;
 	}
 	local_unref(entry);
-	look_up(request, capacity, !held);
+	if (!service_database_away(service) || !answer_stale(request, capacity))
+		look_up(request, capacity, false, !held);
 }
 
 void browse_event(struct request *request)
@@ -202,6 +218,16 @@ static void answer_list(struct request *request, struct list_entry *list, const 
 	request->answer.cache_control = CACHE_CONTROL_PRIVATE_NO_CACHE;
 	mark(request, cache_status, list->filled_ns);
 	answer_etag(request, list->etag);
+}
+
+static bool answer_stale_list(struct request *request, struct str key)
+{
+	struct list_entry *list =
+		lists_get(service_of(request)->lists, key, clock_monotonic_ns(), clock_wall_us(), true);
+
+	if (list != NULL)
+		answer_list(request, list, STALE);
+	return list != NULL;
 }
 
 static void list_done(struct list_job *job)
@@ -233,14 +259,8 @@ static void answer_list_job(struct request *request)
 		answer_list(request, take_list(job), job->from_primary ? REFRESHED : MISS);
 		return;
 	}
-	struct list_entry *stale =
-		lists_get(service_of(request)->lists, job->key, clock_monotonic_ns(), clock_wall_us(), true);
-	if (stale != NULL && job->result == STORE_UNAVAILABLE) {
-		answer_list(request, stale, STALE);
-		return;
-	}
-	lists_unref(stale);
-	service_answer_failure(request, job->result);
+	if (job->result != STORE_UNAVAILABLE || listing->refresh || !answer_stale_list(request, job->key))
+		service_answer_failure(request, job->result);
 }
 
 static void read_list(struct request *request, struct list_request *listing, struct str key, bool from_primary)
@@ -248,7 +268,7 @@ static void read_list(struct request *request, struct list_request *listing, str
 	struct service *service = service_of(request);
 
 	listing->job = (struct list_job){.query = &listing->query, .key = key, .from_primary = from_primary,
-	                                 .min_as_of = freshness_applied(service->freshness),
+	                                 .min_as_of = freshness_needed(service->freshness),
 	                                 .deadline_ns = request->deadline_ns, .done = list_done, .context = request};
 	request->job = listing;
 	request->cleanup = drop_list;
@@ -298,22 +318,19 @@ static void browse_query(struct request *request, bool upcoming)
 	if (listing == NULL)
 		return;
 	if (request->headers[HEADER_CACHE_CONTROL].ptr != NULL && wants_primary(request)) {
+		listing->refresh = true;
 		read_list(request, listing, key, true);
 		return;
 	}
-	bool away = service_database_away(service);
-	uint64_t now_ns = request->started_ns;
-	int64_t now_us = clock_wall_us();
-	struct list_entry *list = lists_get(service->lists, key, now_ns, now_us, away);
-	bool held = freshness_held(service->freshness);
-	if (list != NULL && (held || away)) {
-		bool fresh = held && now_ns < list->expires_ns && now_us < list->valid_until_us;
+	bool held = freshness_held(service->freshness); /* before the entry is taken: see there */
+	struct list_entry *list = held ? lists_get(service->lists, key, request->started_ns, clock_wall_us(), false) : NULL;
+	if (list != NULL) {
 		metrics_count(METRIC_CACHE, CACHE_LIST_HIT, 1);
-		answer_list(request, list, fresh ? HIT : STALE);
+		answer_list(request, list, HIT);
 		return;
 	}
-	lists_unref(list);
-	read_list(request, listing, key, !held);
+	if (!service_database_away(service) || !answer_stale_list(request, key))
+		read_list(request, listing, key, !held);
 }
 
 void browse_list(struct request *request)

@@ -10,6 +10,7 @@ enum { CACHE_SERIES = 1 };
 struct list_cache {
 	struct table table;
 	uint64_t ttl_ns;
+	_Atomic uint64_t generation; /* grows when the cache is emptied */
 	_Atomic uint64_t last_change[EVENT_STATUS_COUNT]; /* the seq of the last change that touched the status */
 };
 
@@ -80,7 +81,7 @@ struct list_entry *lists_get(struct list_cache *cache, struct str key, uint64_t 
 }
 
 struct list_entry *lists_fill(struct list_cache *cache, struct str key, struct str body, unsigned statuses,
-                              uint64_t as_of, int64_t valid_until_us, uint64_t now_ns)
+                              uint64_t as_of, int64_t valid_until_us, uint64_t generation, uint64_t now_ns)
 {
 	size_t bytes = sizeof(struct list_entry) + key.len + body.len;
 	struct list_entry *list = malloc(bytes);
@@ -106,7 +107,7 @@ struct list_entry *lists_fill(struct list_cache *cache, struct str key, struct s
 		return list;
 	struct table_shard *shard = table_lock(&cache->table, list->table.hash);
 	struct list_entry *former = (struct list_entry *)table_find(shard, list->table.hash, has_key, &key);
-	if (former == NULL || former->as_of <= as_of)
+	if (generation == lists_generation(cache) && (former == NULL || former->as_of <= as_of))
 		(void)table_put(&cache->table, shard, &list->table, former != NULL ? &former->table : NULL);
 	table_unlock(shard);
 	return list;
@@ -126,8 +127,14 @@ void lists_apply(struct list_cache *cache, const struct change *change)
 		touch(cache, change->after.status, change->seq);
 }
 
+uint64_t lists_generation(struct list_cache *cache)
+{
+	return atomic_load(&cache->generation);
+}
+
 void lists_empty(struct list_cache *cache)
 {
+	atomic_fetch_add(&cache->generation, 1); /* before the shards' locks are taken, as in local_empty */
 	table_empty(&cache->table);
 	for (unsigned status = 0; status < EVENT_STATUS_COUNT; status++)
 		atomic_store(&cache->last_change[status], 0);

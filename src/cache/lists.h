@@ -28,9 +28,11 @@ MUST_CHECK struct list_cache *lists_create(size_t bytes_max, uint64_t ttl_ns);
 void lists_destroy(struct list_cache *cache);
 /* With a reference, or NULL. `stale_too` gives any that is there (the database is away). */
 struct list_entry *lists_get(struct list_cache *cache, struct str key, uint64_t now_ns, int64_t now_us, bool stale_too);
+/* To be asked before the database is read: what was read before the cache was emptied is not kept after. */
+uint64_t lists_generation(struct list_cache *cache);
 /* Keeps the body under the key; gives the entry with a reference, NULL without memory. */
 MUST_CHECK struct list_entry *lists_fill(struct list_cache *cache, struct str key, struct str body, unsigned statuses,
-                                         uint64_t as_of, int64_t valid_until_us, uint64_t now_ns);
+                                         uint64_t as_of, int64_t valid_until_us, uint64_t generation, uint64_t now_ns);
 /* Whether no change behind as_of has touched any of the statuses. */
 bool lists_untouched(const struct list_cache *cache, unsigned statuses, uint64_t as_of);
 /* A change of the log, in seq order. */

@@ -14,6 +14,7 @@ enum {
 struct local_cache {
 	struct table table;
 	uint64_t ttl_ns;
+	_Atomic uint64_t generation; /* grows when the cache is emptied */
 	/* Of each slot the greatest seq of its events' changes. A slot lies within one shard, whose lock guards it. */
 	uint64_t last_change[1 << CHANGE_SLOT_BITS];
 };
@@ -60,8 +61,15 @@ size_t local_bytes(struct local_cache *cache)
 	return table_bytes(&cache->table);
 }
 
+uint64_t local_generation(struct local_cache *cache)
+{
+	return atomic_load(&cache->generation);
+}
+
 void local_empty(struct local_cache *cache)
 {
+	/* Before the shards' locks are taken: a fill that comes after sees it, one that comes before is thrown out. */
+	atomic_fetch_add(&cache->generation, 1);
 	table_empty(&cache->table);
 	for (size_t i = 0; i < ARRAY_LENGTH(cache->last_change); i++) {
 		struct table_shard *shard = table_lock(&cache->table, (uint64_t)i << (64 - CHANGE_SLOT_BITS));
@@ -173,7 +181,7 @@ struct local_entry *local_get(struct local_cache *cache, int64_t id, uint64_t no
 }
 
 struct local_entry *local_fill(struct local_cache *cache, int64_t id, const struct event *event, uint64_t as_of,
-                               uint64_t now_ns, int64_t now_us)
+                               uint64_t generation, uint64_t now_ns, int64_t now_us)
 {
 	struct local_entry *entry = entry_create(cache, id, event, as_of, now_ns, now_us);
 
@@ -181,7 +189,9 @@ struct local_entry *local_fill(struct local_cache *cache, int64_t id, const stru
 		return NULL;
 	struct table_shard *shard = table_lock(&cache->table, entry->table.hash);
 	struct local_entry *present = (struct local_entry *)table_find(shard, entry->table.hash, NULL, NULL);
-	if (present != NULL && present->as_of > as_of) {
+	if (generation != local_generation(cache)) {
+		; /* of another history, maybe */
+	} else if (present != NULL && present->as_of > as_of) {
 		table_ref(&present->table);
 		table_unref(&entry->table);
 		entry = present;
@@ -214,7 +224,7 @@ void local_apply(struct local_cache *cache, const struct change *change, uint64_
 }
 
 struct local_entry *local_fill_current(struct local_cache *cache, const struct event *event, uint64_t as_of,
-                                       uint64_t now_ns, int64_t now_us)
+                                       uint64_t generation, uint64_t now_ns, int64_t now_us)
 {
 	struct local_entry *entry = entry_create(cache, event->id, event, as_of, now_ns, now_us);
 
@@ -222,7 +232,8 @@ struct local_entry *local_fill_current(struct local_cache *cache, const struct e
 		return NULL;
 	struct table_shard *shard = table_lock(&cache->table, entry->table.hash);
 	struct table_entry *present = table_find(shard, entry->table.hash, NULL, NULL);
-	bool current = *change_slot(cache, entry->table.hash) <= as_of && present == NULL;
+	bool current = generation == local_generation(cache) && *change_slot(cache, entry->table.hash) <= as_of &&
+	               present == NULL;
 	if (current && cache->ttl_ns > 0)
 		(void)table_put(&cache->table, shard, &entry->table, NULL);
 	table_unlock(shard);

@@ -37,14 +37,16 @@ void local_destroy(struct local_cache *cache);
 /* The entry with a reference, or NULL. `stale_too` also gives one whose time to live is over (the database is away).
  * When an event has begun since, the body is exchanged for one that says so. */
 struct local_entry *local_get(struct local_cache *cache, int64_t id, uint64_t now_ns, int64_t now_us, bool stale_too);
+/* To be asked before the database is read: what was read before the cache was emptied is not kept after. */
+uint64_t local_generation(struct local_cache *cache);
 /* Makes an entry of what was read (event NULL: there is none) and keeps it, unless a change since as_of is known. Gives
  * the newest entry known, with a reference; NULL without memory. */
 MUST_CHECK struct local_entry *local_fill(struct local_cache *cache, int64_t id, const struct event *event,
-                                          uint64_t as_of, uint64_t now_ns, int64_t now_us);
+                                          uint64_t as_of, uint64_t generation, uint64_t now_ns, int64_t now_us);
 /* As local_fill, of what was read elsewhere than in the database; NULL when a change since as_of is known, so that it must
  * be read from the database. */
 MUST_CHECK struct local_entry *local_fill_current(struct local_cache *cache, const struct event *event, uint64_t as_of,
-                                                  uint64_t now_ns, int64_t now_us);
+                                                  uint64_t generation, uint64_t now_ns, int64_t now_us);
 /* A change of the log, in seq order: what stands here becomes its `after`. */
 void local_apply(struct local_cache *cache, const struct change *change, uint64_t now_ns, int64_t now_us);
 /* History forked: forgets every entry and every known change. */

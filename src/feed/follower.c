@@ -26,8 +26,12 @@ struct follower {
 	pthread_mutex_t lock;   /* makes "apply the next change" one step; never held across I/O */
 	pthread_cond_t applied; /* applied_seq has grown */
 	bool stop;              /* under lock */
-	bool contacted;         /* the thread's own */
-	struct store_head head; /* as last read; the thread's own */
+	/* The thread's own: */
+	bool contacted;
+	bool steady;            /* the last turn went well */
+	uint64_t renewed_ns;    /* boot time, noted before the last renewal that went well */
+	uint64_t recorded_seq;  /* what this instance's row says that it has seen */
+	struct store_head head; /* as last read */
 };
 
 /* ---- applying ---- */
@@ -36,10 +40,11 @@ static void apply_one(struct follower *follower, const struct change *change)
 {
 	struct follower_options *to = &follower->options;
 
+	freshness_begin(to->freshness, change->seq);
 	lists_apply(to->lists, change);
 	local_apply(to->local, change, clock_monotonic_ns(), clock_wall_us());
 	hub_publish(to->hub, change);
-	atomic_store_explicit(&to->freshness->applied_seq, change->seq, memory_order_release);
+	freshness_advance(to->freshness, change->seq);
 	metrics_gauge(METRIC_CHANGES_APPLIED, 0, (int64_t)change->seq);
 }
 
@@ -63,7 +68,9 @@ static void start_at(struct follower *follower, const struct store_head *head)
 	hub_begin(follower->options.hub, head->seq);
 	atomic_store(&freshness->history, head->history);
 	atomic_store(&freshness->known_since, head->seq);
-	atomic_store(&freshness->applied_seq, head->seq);
+	atomic_store(&freshness->shown_seq, 0); /* what another history has shown binds nobody */
+	freshness_begin(freshness, head->seq);
+	freshness_advance(freshness, head->seq);
 }
 
 /* History forked: what was applied may never have happened. */
@@ -165,28 +172,77 @@ static enum store_result look_at_head(struct follower *follower)
 	return STORE_OK;
 }
 
+static uint64_t lease_ns(const struct follower *follower)
+{
+	return (uint64_t)follower->options.lease_ms * CLOCK_MS;
+}
+
+static enum store_result renew(struct follower *follower)
+{
+	struct str id = {follower->id, sizeof follower->id - 1};
+	uint64_t applied = freshness_applied(follower->options.freshness);
+	enum store_result result = store_lease_renew(follower->session, id, follower->options.lease_ms, applied);
+
+	if (result == STORE_OK)
+		follower->recorded_seq = applied;
+	return result;
+}
+
+/* Writers wait for this; what they have been told already need not be said again. */
+static enum store_result record_seen(struct follower *follower)
+{
+	struct str id = {follower->id, sizeof follower->id - 1};
+	uint64_t applied = freshness_applied(follower->options.freshness);
+
+	if (applied == follower->recorded_seq)
+		return STORE_OK;
+	enum store_result result = store_lease_seen(follower->session, id, applied);
+	if (result == STORE_OK)
+		follower->recorded_seq = applied;
+	return result;
+}
+
 /* The order of these steps is the promise; see cache/freshness.h and design, section 2. */
 static enum store_result turn(struct follower *follower)
 {
-	struct follower_options *options = &follower->options;
-	struct str id = {follower->id, sizeof follower->id - 1};
-	uint64_t started_ns = clock_boottime_ns();
-	uint64_t lease_ns = (uint64_t)options->lease_ms * CLOCK_MS;
+	struct freshness *freshness = follower->options.freshness;
+	uint64_t started_ns = clock_boottime_ns(), shown = atomic_load(&freshness->shown_seq);
+	uint64_t patience_ns = follower->shared ? lease_ns(follower) : 5 * CLOCK_SECOND;
 
-	store_session_deadline(follower->session, clock_monotonic_ns() + (follower->shared ? lease_ns : 5 * CLOCK_SECOND));
-	enum store_result result = STORE_OK;
-	if (follower->shared)
-		result = store_lease_renew(follower->session, id, options->lease_ms, freshness_applied(options->freshness));
+	store_session_deadline(follower->session, clock_monotonic_ns() + patience_ns);
+	enum store_result result = follower->shared ? renew(follower) : STORE_OK;
 	if (result == STORE_OK)
 		result = look_at_head(follower);
 	if (result == STORE_OK)
 		result = read_and_apply(follower);
-	if (result != STORE_OK || !follower->shared)
+	if (result != STORE_OK)
 		return result;
-	atomic_store_explicit(&options->freshness->lease_until_ns, started_ns + lease_ns - lease_ns / 20,
+	/* All that was read before this turn is applied by now, unless it was of a history that is no more. */
+	if (freshness_applied(freshness) < shown)
+		atomic_compare_exchange_strong(&freshness->shown_seq, &shown, 0);
+	if (!follower->shared)
+		return STORE_OK;
+	follower->renewed_ns = started_ns;
+	atomic_store_explicit(&freshness->lease_until_ns, started_ns + lease_ns(follower) - lease_ns(follower) / 20,
 	                      memory_order_release);
 	metrics_gauge(METRIC_LEASE, 0, 1);
-	return store_lease_seen(follower->session, id, freshness_applied(options->freshness));
+	return record_seen(follower);
+}
+
+/* Between renewals: something was committed. Applies it, and leaves the lease as it is. */
+static enum store_result short_turn(struct follower *follower)
+{
+	store_session_deadline(follower->session, clock_monotonic_ns() + lease_ns(follower));
+	enum store_result result = read_and_apply(follower);
+	return result == STORE_OK ? record_seen(follower) : result;
+}
+
+/* Milliseconds until the lease is to be renewed: at a third of it. */
+static int until_renewal_ms(const struct follower *follower)
+{
+	uint64_t due_ns = follower->renewed_ns + lease_ns(follower) / 3, now_ns = clock_boottime_ns();
+
+	return follower->steady && now_ns < due_ns ? (int)((due_ns - now_ns) / CLOCK_MS) : 0;
 }
 
 static bool stopping(struct follower *follower)
@@ -216,10 +272,11 @@ static void *run(void *argument)
 	struct follower *follower = argument;
 	unsigned pause = PAUSE_MS_MIN;
 	bool failing = false, hinted;
-	int wait_ms = follower->shared ? follower->options.lease_ms / 3 : POLL_MS;
 
 	while (!stopping(follower)) {
-		enum store_result result = turn(follower);
+		bool early = follower->shared && until_renewal_ms(follower) > 0;
+		enum store_result result = early ? short_turn(follower) : turn(follower);
+		follower->steady = result == STORE_OK;
 		if (result != STORE_OK) {
 			if (!failing)
 				log_warning("follower", "the database does not answer (%s): %s", store_result_name(result),
@@ -239,6 +296,7 @@ static void *run(void *argument)
 			follower->contacted = true;
 			follower->options.first_contact(follower->options.context, follower->session);
 		}
+		int wait_ms = follower->shared ? until_renewal_ms(follower) : POLL_MS;
 		store_session_deadline(follower->session, clock_monotonic_ns() + (uint64_t)wait_ms * CLOCK_MS + CLOCK_SECOND);
 		if (!stopping(follower) && store_listen(follower->session, wait_ms, &hinted) != STORE_OK)
 			pause_ms(follower, pause);
@@ -273,14 +331,13 @@ static void wait_seen_elsewhere(struct follower *follower, struct store_session 
                                 uint64_t committed_ns)
 {
 	struct str id = {follower->id, sizeof follower->id - 1};
-	uint64_t lease_ns = (uint64_t)follower->options.lease_ms * CLOCK_MS;
 
 	if (!follower->shared)
 		return;
-	store_session_deadline(session, committed_ns + lease_ns + lease_ns / 4);
+	store_session_deadline(session, committed_ns + lease_ns(follower) + lease_ns(follower) / 4);
 	if (store_lease_wait(session, id, seq) == STORE_OK)
 		return;
-	struct timespec until = monotonic(committed_ns + lease_ns);
+	struct timespec until = monotonic(committed_ns + lease_ns(follower));
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0)
 		continue;
 }

@@ -70,6 +70,7 @@ static void redis_leave(struct list_lane *lane)
 static bool look_in_redis(struct list_job *job, struct arena *arena)
 {
 	struct list_lane_options *options = &job->lane->options;
+	uint64_t generation = lists_generation(options->cache); /* before the history is asked for */
 	struct shared_list list = {.query = job->key, .min_as_of = atomic_load(&options->freshness->known_since)};
 	struct shared shared;
 
@@ -78,11 +79,12 @@ static bool look_in_redis(struct list_job *job, struct arena *arena)
 	enum redis_result result = shared_get_lists(&shared, &list, 1, job->deadline_ns, arena);
 	redis_leave(job->lane);
 	bool hit = result == REDIS_DONE && list.state == SHARED_HIT && clock_wall_us() < list.valid_until_us &&
+	           list.as_of <= freshness_applied(options->freshness) &&
 	           lists_untouched(options->cache, job->query->statuses, list.as_of);
 	metrics_count(METRIC_CACHE, hit ? CACHE_SHARED_HIT : CACHE_SHARED_MISS, 1);
 	if (hit)
 		job->entry = lists_fill(options->cache, job->key, list.body, job->query->statuses, list.as_of, list.valid_until_us,
-		                        clock_monotonic_ns());
+		                        generation, clock_monotonic_ns());
 	return job->entry != NULL;
 }
 
@@ -102,9 +104,9 @@ static void leave_in_redis(struct list_job *job, struct str body, uint64_t as_of
 
 static enum store_result read_store(struct list_job *job, struct store_session *session, struct arena *arena)
 {
+	uint64_t as_of, generation = lists_generation(job->lane->options.cache);
 	struct query_page page;
 	struct buf body;
-	uint64_t as_of;
 	int64_t until_us, now_us = clock_wall_us();
 
 	buf_init(&body, BODY_BYTES_MAX);
@@ -113,10 +115,11 @@ static enum store_result read_store(struct list_job *job, struct store_session *
 	if (result == STORE_OK)
 		result = valid_until(job->query, &page, now_us, session, job->from_primary, arena, as_of, &until_us);
 	if (result == STORE_OK) {
+		freshness_catch_up(job->lane->options.freshness, as_of, job->deadline_ns);
 		query_page_json(&body, job->query, &page, now_us);
 		job->entry = body.failed ? NULL
 		                         : lists_fill(job->lane->options.cache, job->key, buf_view(&body), job->query->statuses,
-		                                      as_of, until_us, clock_monotonic_ns());
+		                                      as_of, until_us, generation, clock_monotonic_ns());
 		result = job->entry != NULL ? STORE_OK : STORE_OUT_OF_MEMORY;
 	}
 	if (result == STORE_OK)

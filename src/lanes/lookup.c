@@ -85,6 +85,7 @@ static bool may_ask_redis(const struct lookup_lane *lane, const struct batch *ba
 static void look_in_redis(struct lookup_lane *lane, const struct batch *batch, struct local_entry **entries)
 {
 	struct shared_event found[LOOKUP_BATCH_MAX];
+	uint64_t generation = local_generation(lane->options.cache); /* before the history is asked for */
 	struct shared shared = {lane->options.redis, atomic_load(&lane->options.freshness->history)};
 	uint64_t known_since = atomic_load(&lane->options.freshness->known_since);
 	struct arena arena;
@@ -96,11 +97,12 @@ static void look_in_redis(struct lookup_lane *lane, const struct batch *batch, s
 	arena_init(&arena, BATCH_ARENA_BYTES_MAX);
 	enum redis_result result = shared_get_events(&shared, found, batch->id_count, batch->deadline_ns, &arena);
 	for (size_t i = 0; result == REDIS_DONE && i < batch->id_count; i++) {
-		bool hit = found[i].state == SHARED_HIT;
+		/* What another instance read ahead of us would be shown ahead of our lists: the database is asked then. */
+		bool hit = found[i].state == SHARED_HIT && found[i].as_of <= freshness_applied(lane->options.freshness);
 		metrics_count(METRIC_CACHE, hit ? CACHE_SHARED_HIT : CACHE_SHARED_MISS, 1);
 		if (hit)
-			entries[i] = local_fill_current(lane->options.cache, &found[i].event, found[i].as_of, clock_monotonic_ns(),
-			                                clock_wall_us());
+			entries[i] = local_fill_current(lane->options.cache, &found[i].event, found[i].as_of, generation,
+			                                clock_monotonic_ns(), clock_wall_us());
 	}
 	arena_finish(&arena);
 }
@@ -120,6 +122,8 @@ struct reading {
 static enum store_result read_rest(struct lookup_lane *lane, const struct batch *batch, struct local_entry **entries,
                                    struct reading *reading)
 {
+	uint64_t generation = local_generation(lane->options.cache);
+
 	for (unsigned i = 0; i < batch->id_count; i++) {
 		if (entries[i] == NULL) {
 			reading->at[reading->count] = i;
@@ -135,10 +139,12 @@ static enum store_result read_rest(struct lookup_lane *lane, const struct batch 
 	store_session_min_as_of(lane->session, newest_needed(batch));
 	enum store_result result = store_get_many(lane->session, reading->ids, reading->count, batch->from_primary,
 	                                          &reading->arena, reading->events, &reading->as_of);
+	if (result == STORE_OK)
+		freshness_catch_up(lane->options.freshness, reading->as_of, batch->deadline_ns);
 	for (size_t i = 0; result == STORE_OK && i < reading->count; i++) {
 		const struct event *event = &reading->events[i];
 		entries[reading->at[i]] = local_fill(lane->options.cache, reading->ids[i], event->id != 0 ? event : NULL,
-		                                     reading->as_of, clock_monotonic_ns(), clock_wall_us());
+		                                     reading->as_of, generation, clock_monotonic_ns(), clock_wall_us());
 	}
 	return result;
 }

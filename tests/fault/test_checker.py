@@ -1,0 +1,38 @@
+"""P1 and P4 on three instances under faults: a short run of the checker (`./dev bench faults` runs it for long)."""
+
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+
+import pytest
+
+from harness import postgres
+from harness.service import BINARY, SANITIZED
+
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+SEED = int(os.environ.get("EVENTLY_SEED", random.SystemRandom().randrange(10**6)))
+
+pytestmark = [pytest.mark.xdist_group("checker"), pytest.mark.skipif(not postgres.is_built(), reason="needs PostgreSQL's server"),
+              pytest.mark.skipif(SANITIZED, reason="the machine is too slow for the checker's pace")]
+
+
+def check(tmp_path, *options, binary=BINARY, broken=None):
+    """The checker's report and its exit code."""
+    values = {**os.environ, "PYTHONPATH": str(TESTS), "EVENTLY_BINARY": str(binary)}
+    if broken:
+        values["EVENTLY_BREAK"] = broken
+    report = tmp_path / "report.json"
+    done = subprocess.run([sys.executable, "-m", "fault.checker", "--seed", str(SEED), "--report", report, *map(str, options)],
+                          env=values, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=280, check=False)
+    print(done.stdout[-6000:])
+    assert report.exists(), f"the checker itself failed ({done.returncode})"
+    return json.loads(report.read_text()), done.returncode
+
+
+def test_no_read_breaks_a_promise_under_faults(tmp_path):
+    report, code = check(tmp_path, "--seconds", 25)
+    assert code == 0 and report["violations"] == 0, report["kinds"]
+    assert report["reads"] > 1000 and report["writes"] > 100 and sum(report["faults"].values()) > 5, report
