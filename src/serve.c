@@ -27,6 +27,7 @@ enum {
 	QUERY_THREADS = 2,
 	QUERY_QUEUE_MAX = 4096,
 	BULK_QUEUE_MAX = 16,
+	CHECK_QUEUE_MAX = 256,
 	PROBLEM_BYTES_MAX = 4096,
 	BREAKER_SERIES_REDIS = 1,
 	LAST_ANSWERS_MS = 500, /* for what the lanes answered while they were stopped */
@@ -185,7 +186,8 @@ static bool start_read_lanes(struct parts *parts)
 
 	service->queries = task_lane_start(service->store, LANE_LIST, QUERY_THREADS, QUERY_QUEUE_MAX);
 	service->bulk = task_lane_start(service->store, LANE_BULK, 1, BULK_QUEUE_MAX);
-	if (service->queries == NULL || service->bulk == NULL || !connect_redis(parts, &for_lookups))
+	service->checks = task_lane_start(service->store, LANE_HEALTH, 1, CHECK_QUEUE_MAX);
+	if (service->queries == NULL || service->bulk == NULL || service->checks == NULL || !connect_redis(parts, &for_lookups))
 		return false;
 	struct lookup_options lookups = {.store = service->store, .cache = service->local, .freshness = service->freshness,
 	                                 .redis = for_lookups,
@@ -393,6 +395,7 @@ static void stop(struct parts *parts)
 	task_lane_stop(service->queries);
 	list_lane_stop(service->list_lane);
 	task_lane_stop(service->bulk);
+	task_lane_stop(service->checks);
 	write_lane_stop(service->writes);
 	if (service->server != NULL) {
 		(void)server_wait_drained(service->server, LAST_ANSWERS_MS);

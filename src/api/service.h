@@ -34,6 +34,7 @@ struct service {
 	struct list_lane *list_lane;
 	struct task_lane *queries; /* lists, changes, history: short reads */
 	struct task_lane *bulk;    /* import, export: long work, one thread */
+	struct task_lane *checks;  /* /health asks the database here, never behind lists */
 	struct write_lane *writes;
 	struct follower *follower;
 	struct hub *hub;

@@ -71,7 +71,7 @@ void system_health(struct request *request)
 	}
 	if (deadline_ns < request->deadline_ns)
 		request->deadline_ns = deadline_ns;
-	task_request_submit(service_of(request)->queries, &self->task, request, ask_database, answer_health);
+	task_request_submit(service_of(request)->checks, &self->task, request, ask_database, answer_health);
 }
 
 void system_live(struct request *request)
