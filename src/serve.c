@@ -17,8 +17,10 @@
 #include "auth/keyring.h"
 #include "auth/secret.h"
 #include "base/clock.h"
+#include "base/random.h"
 #include "feed/warm.h"
 #include "http/tls.h"
+#include "redis/source.h"
 #include "version.h"
 
 enum {
@@ -41,9 +43,9 @@ struct parts {
 	struct server *metrics_server;
 	struct keyring keyring;
 	struct secret secret;
-	struct arena redis_arena; /* holds the texts of redis_options */
-	struct redis_options redis_options;
+	struct redis_source redis_source; /* how to reach it: shared by every connection, replaced on reload */
 	struct breaker redis_breaker; /* shared by every connection to Redis */
+	uint64_t refresh_at_ns;           /* when the secrets are read again (monotonic); UINT64_MAX: never */
 	struct forwarded_trust trusts[2]; /* the one in use, and the one that a reload writes */
 };
 
@@ -127,10 +129,9 @@ static bool set_limits(struct parts *parts, const struct config *config, struct 
 
 static bool prepare_redis(struct parts *parts, struct buf *problem)
 {
-	arena_init(&parts->redis_arena, 64 << 10);
 	redis_breaker_init(&parts->redis_breaker, BREAKER_SERIES_REDIS);
 	return !config_uses_redis(parts->service.config) ||
-	       redis_options_from_config(&parts->redis_options, parts->service.config, &parts->redis_arena, problem);
+	       redis_source_init(&parts->redis_source, parts->service.config, problem);
 }
 
 static bool uses_tls(const struct config *config)
@@ -174,7 +175,7 @@ static bool connect_redis(struct parts *parts, struct redis **redis)
 	*redis = NULL;
 	if (!config_uses_redis(parts->service.config))
 		return true;
-	*redis = redis_create(&parts->redis_options, &parts->redis_breaker);
+	*redis = redis_create(&parts->redis_source.options, &parts->redis_breaker);
 	return *redis != NULL;
 }
 
@@ -205,7 +206,7 @@ static bool start_read_lanes(struct parts *parts)
 static bool start_relay(struct parts *parts)
 {
 	struct service *service = &parts->service;
-	struct relay_options options = {.store = service->store, .freshness = service->freshness, .redis = &parts->redis_options,
+	struct relay_options options = {.store = service->store, .freshness = service->freshness, .redis = &parts->redis_source.options,
 	                                .entries_max = (uint64_t)service->config->stream_entries_max};
 
 	if (!config_uses_redis(service->config))
@@ -317,37 +318,80 @@ static void raise_descriptor_limit(const struct config *config)
 
 /* ---- running ---- */
 
-static void reload(struct parts *parts)
+/* A part of the time is chance, so that instances do not come all at once. */
+static void plan_refresh(struct parts *parts)
+{
+	uint64_t pause_ms = (uint64_t)parts->service.config->secrets_refresh_s * 1000;
+
+	parts->refresh_at_ns = UINT64_MAX;
+	if (pause_ms > 0)
+		parts->refresh_at_ns = clock_monotonic_ns() + (pause_ms - random_fast_u64() % (pause_ms / 8 + 1)) * CLOCK_MS;
+}
+
+/* Where a setting was turned on or off altogether, the old state stays until a restart. */
+static bool reload_peers(struct parts *parts, const struct config *fresh, struct buf *problem)
+{
+	const struct config *config = parts->service.config;
+
+	if (config_uses_redis(config) != config_uses_redis(fresh)) {
+		buf_lit(problem, "REDIS_HOST and REDIS_URL: whether there is a Redis at all needs a restart");
+		return false;
+	}
+	return store_reconfigure(parts->service.store, fresh, problem) &&
+	       (!config_uses_redis(fresh) || redis_source_reload(&parts->redis_source, fresh, problem));
+}
+
+static bool take_over(struct parts *parts, const struct config *fresh, struct buf *problem)
 {
 	struct service *service = &parts->service;
-	struct config *fresh;
+	struct str generated = secret_is_generated(service->config) ? secret_view(&parts->secret) : STR_NONE;
+
+	if (!set_limits(parts, fresh, problem) || !load_tls(fresh, problem) || !reload_peers(parts, fresh, problem) ||
+	    !keyring_reload(&parts->keyring, fresh, generated, problem))
+		return false;
+	log_set_level(level_of(fresh));
+	atomic_store(&service->access_log, strcmp(fresh->access_log, "on") == 0);
+	if (!server_set_cors(service->server, fresh->cors_origins)) {
+		buf_lit(problem, "not enough memory");
+		return false;
+	}
+	return true;
+}
+
+static void warn_of(const struct buf *warnings)
+{
+	struct str rest = buf_view(warnings), line;
+
+	while (warnings->len > 0 && str_cut(&rest, '\n', &line))
+		if (line.len > 0)
+			log_warning("serve", "%.*s", STR_ARG(line));
+}
+
+/* Reads the settings and secrets again: on SIGHUP, and every SECRETS_REFRESH_SECONDS, when only changes are told of. */
+static void reload(struct parts *parts, bool asked_for)
+{
+	struct config *fresh = NULL;
 	struct buf problem, warnings;
 
 	buf_init(&problem, PROBLEM_BYTES_MAX);
 	buf_init(&warnings, PROBLEM_BYTES_MAX);
-	bool loaded = config_load(&fresh, &problem, &warnings);
-	struct str generated = secret_is_generated(service->config) ? secret_view(&parts->secret) : STR_NONE;
-	if (loaded && set_limits(parts, fresh, &problem) && load_tls(fresh, &problem) &&
-	    keyring_reload(&parts->keyring, fresh, generated, &problem)) {
-		log_set_level(level_of(fresh));
-		atomic_store(&service->access_log, strcmp(fresh->access_log, "on") == 0);
-		if (!server_set_cors(service->server, fresh->cors_origins))
-			buf_lit(&problem, "not enough memory");
-	}
-	if (problem.len > 0)
+	bool reloaded = config_load(&fresh, &problem, &warnings) && take_over(parts, fresh, &problem);
+	warn_of(&warnings);
+	if (!reloaded)
 		log_error("serve", "reload: %.*s; what was set before stays", STR_ARG(buf_view(&problem)));
-	else
-		log_info("serve", "reloaded: keys, certificate, CORS_ORIGINS, RATE_LIMIT, TRUSTED_PROXIES, LOG_LEVEL, ACCESS_LOG");
-	if (loaded)
-		config_free(fresh);
+	else if (asked_for)
+		log_info("serve", "reloaded: secrets, keys, certificate, database, Redis, CORS_ORIGINS, RATE_LIMIT, TRUSTED_PROXIES, "
+		         "LOG_LEVEL, ACCESS_LOG");
+	config_free(fresh);
 	buf_finish(&problem);
 	buf_finish(&warnings);
+	plan_refresh(parts);
 }
 
 /* The next thing that is to be done without a signal: at which monotonic time. */
 static uint64_t next_due_ns(const struct parts *parts)
 {
-	return parts->keyring.due_ns;
+	return parts->keyring.due_ns < parts->refresh_at_ns ? parts->keyring.due_ns : parts->refresh_at_ns;
 }
 
 /* Waits for a signal until the time; 0 when it has come. */
@@ -369,8 +413,8 @@ static void wait_for_end(struct parts *parts, const sigset_t *signals)
 			         (long long)parts->service.config->drain_timeout_s);
 			return;
 		}
-		if (signal_number == SIGHUP)
-			reload(parts);
+		if (signal_number == SIGHUP || clock_monotonic_ns() >= parts->refresh_at_ns)
+			reload(parts, signal_number == SIGHUP);
 		keyring_expire(&parts->keyring);
 	}
 }
@@ -417,7 +461,7 @@ static void stop(struct parts *parts)
 	if (service->freshness != NULL)
 		freshness_finish(service->freshness);
 	breaker_finish(&parts->redis_breaker);
-	arena_finish(&parts->redis_arena);
+	redis_source_finish(&parts->redis_source);
 }
 
 int serve_main(const struct config *config)
@@ -447,6 +491,7 @@ int serve_main(const struct config *config)
 	bool started = start(&parts, &problem);
 	if (started) {
 		announce(&parts);
+		plan_refresh(&parts);
 		wait_for_end(&parts, &signals);
 	}
 	stop(&parts);

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "config/environment.h"
+#include "config/fetched.h"
 #include "config/setting.h"
-#include "config/zero.h"
 
 const struct setting settings[SETTING_COUNT] = {
 #define X(member_, name_, type_, fallback_, min_, max_, choices_, secret_, reloadable_, group_, help_) \
@@ -53,62 +53,6 @@ static bool gather(struct config_memory *memory, struct buf *problem, struct buf
 		memory->sources[i] = SOURCE_FILE;
 	}
 	return true;
-}
-
-/* "DB_HOST" is "db-host" at Zero. */
-static bool is_zero_name(const char *setting, struct str name)
-{
-	if (strlen(setting) != name.len)
-		return false;
-	for (size_t i = 0; i < name.len; i++) {
-		char c = setting[i];
-		if (c >= 'A' && c <= 'Z')
-			c = (char)(c - 'A' + 'a');
-		if ((c == '_' ? '-' : c) != name.ptr[i])
-			return false;
-	}
-	return true;
-}
-
-struct zero_answer {
-	struct config_memory *memory;
-	struct buf *problem, *warnings;
-};
-
-static bool take_zero_field(void *context, struct str name, struct str value)
-{
-	struct zero_answer *answer = context;
-
-	for (size_t i = 0; i < SETTING_COUNT; i++) {
-		if (!is_zero_name(settings[i].name, name))
-			continue;
-		if (answer->memory->texts[i] != NULL || value.len == 0)
-			return true;
-		if (memchr(value.ptr, '\0', value.len) != NULL) {
-			buf_printf(answer->problem, "%s from Zero holds a NUL byte", settings[i].name);
-			return false;
-		}
-		answer->memory->texts[i] = strndup(value.ptr, value.len);
-		if (answer->memory->texts[i] == NULL) {
-			buf_lit(answer->problem, "out of memory");
-			return false;
-		}
-		answer->memory->sources[i] = SOURCE_ZERO;
-		return true;
-	}
-	buf_printf(answer->warnings, "Zero's field \"%.*s\" is not a setting\n", STR_ARG(name));
-	return true;
-}
-
-static bool ask_zero(struct config_memory *memory, struct buf *problem, struct buf *warnings)
-{
-	const char *url = memory->texts[SETTING_zero_url], *ca_file = memory->texts[SETTING_zero_ca_file];
-
-	if (memory->texts[SETTING_zero_token] == NULL)
-		return true;
-	return zero_fetch(url != NULL ? url : settings[SETTING_zero_url].fallback, memory->texts[SETTING_zero_token],
-	                  ca_file != NULL ? ca_file : "", take_zero_field,
-	                  &(struct zero_answer){memory, problem, warnings}, problem);
 }
 
 static bool fill_defaults(struct config_memory *memory)
@@ -218,7 +162,7 @@ bool config_load(struct config **config, struct buf *problem, struct buf *warnin
 		goto fail;
 	}
 	config_warn_of_typos(warnings);
-	if (!gather(loaded->memory, problem, warnings) || !ask_zero(loaded->memory, problem, warnings))
+	if (!gather(loaded->memory, problem, warnings) || !fetched_take(loaded->memory, problem, warnings))
 		goto fail;
 	if (!fill_defaults(loaded->memory)) {
 		buf_lit(problem, "out of memory");

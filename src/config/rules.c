@@ -242,7 +242,8 @@ static bool check_tokens(const struct config *config, struct buf *problem)
 		              "in keys)");
 	if (symmetric && config->jwt_secret[0] == '\0' && config_uses_postgres(config)) {
 		buf_printf(problem, "JWT_SECRET is not set: with PostgreSQL and %s it is required, 32 bytes or more "
-		                    "(`openssl rand -base64 48` makes one)", config->jwt_algorithm);
+		                    "(`openssl rand -base64 48` makes one)%s", config->jwt_algorithm,
+		           config->zero_token[0] != '\0' ? "; Zero has no field jwt-secret" : "");
 		return false;
 	}
 	if (!symmetric && config->jwt_public_keys[0] == '\0' && url[0] == '\0') {
@@ -255,6 +256,11 @@ static bool check_tokens(const struct config *config, struct buf *problem)
 
 static bool check_secrets(const struct config *config, struct buf *problem)
 {
+	if (config_source(config, SETTING_db_host) == SOURCE_ZERO && config->db_password[0] == '\0' &&
+	    config->database_url[0] == '\0') {
+		buf_lit(problem, "DB_PASSWORD is not set: Zero has the field db-host, but no db-password");
+		return false;
+	}
 	if (!starts_with(config->zero_url, "https://") && !is_loopback_url(config->zero_url))
 		return refuse(problem, config, SETTING_zero_url,
 		              "addresses that begin with https:// (http:// on loopback only: a token is sent there)");

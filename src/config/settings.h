@@ -43,8 +43,8 @@
 	X(redis_cluster, "REDIS_CLUSTER", TEXT, "", 0, 4096, NULL, false, true, "Redis", "Nodes of a Redis Cluster, as host:port, comma-separated.") \
 	X(redis_sentinels, "REDIS_SENTINELS", TEXT, "", 0, 4096, NULL, false, true, "Redis", "Sentinels, as host:port, comma-separated.") \
 	X(redis_master_name, "REDIS_MASTER_NAME", TEXT, "mymaster", 1, 255, NULL, false, true, "Redis", "Name of the master that the sentinels watch.") \
-	X(redis_timeout_ms, "REDIS_TIMEOUT_MS", INTEGER, "50", 5, 10000, NULL, false, true, "Redis", "Milliseconds that a Redis call may take.") \
-	X(stream_entries_max, "STREAM_ENTRIES_MAX", INTEGER, "1000000", 1000, 1000000000, NULL, false, true, "Redis", "Entries kept in the Redis stream, about.") \
+	X(redis_timeout_ms, "REDIS_TIMEOUT_MS", INTEGER, "50", 5, 10000, NULL, false, false, "Redis", "Milliseconds that a Redis call may take.") \
+	X(stream_entries_max, "STREAM_ENTRIES_MAX", INTEGER, "1000000", 1000, 1000000000, NULL, false, false, "Redis", "Entries kept in the Redis stream, about.") \
 	X(jwt_secret, "JWT_SECRET", TEXT, "", 0, 16384, NULL, true, true, "Tokens", "Key of HS256/384/512, 32 bytes or more; several, newest first, comma-separated.") \
 	X(jwt_algorithm, "JWT_ALGORITHM", CHOICE, "HS256", 0, 0, "HS256|HS384|HS512|RS256|PS256|ES256|EdDSA", false, true, "Tokens", "The one algorithm that tokens may use.") \
 	X(jwt_expiry_minutes, "JWT_EXPIRY_MINUTES", INTEGER, "30", 1, 525600, NULL, false, true, "Tokens", "Minutes that tokens made by `evently token` are valid.") \
@@ -54,11 +54,11 @@
 	X(jwt_jwks_ca_file, "JWT_JWKS_CA_FILE", TEXT, "", 0, 4096, NULL, false, true, "Tokens", "PEM file of the CA that signed the certificate of JWT_JWKS_URL; empty trusts the system's.") \
 	X(jwt_issuer, "JWT_ISSUER", TEXT, "", 0, 1024, NULL, false, true, "Tokens", "Required `iss`; empty does not ask for one.") \
 	X(jwt_audience, "JWT_AUDIENCE", TEXT, "", 0, 1024, NULL, false, true, "Tokens", "Required `aud`; empty does not ask for one.") \
-	X(cache_ttl_events_s, "CACHE_TTL_EVENTS", INTEGER, "300", 0, 86400, NULL, false, true, "Cache", "Seconds a list may be cached.") \
-	X(cache_ttl_event_details_s, "CACHE_TTL_EVENT_DETAILS", INTEGER, "600", 0, 86400, NULL, false, true, "Cache", "Seconds an event may be cached.") \
-	X(cache_ttl_bookings_s, "CACHE_TTL_BOOKINGS", INTEGER, "60", 0, 86400, NULL, false, true, "Cache", "The longest in seconds that a capacity answer is cached.") \
+	X(cache_ttl_events_s, "CACHE_TTL_EVENTS", INTEGER, "300", 0, 86400, NULL, false, false, "Cache", "Seconds a list may be cached.") \
+	X(cache_ttl_event_details_s, "CACHE_TTL_EVENT_DETAILS", INTEGER, "600", 0, 86400, NULL, false, false, "Cache", "Seconds an event may be cached.") \
+	X(cache_ttl_bookings_s, "CACHE_TTL_BOOKINGS", INTEGER, "60", 0, 86400, NULL, false, false, "Cache", "The longest in seconds that a capacity answer is cached.") \
 	X(cache_bytes_max, "CACHE_MAX_BYTES", INTEGER, "268435456", 0, INT64_MAX, NULL, false, false, "Cache", "Bytes of the in-process cache; 0 caches nothing.") \
-	X(drafts_visible_to, "DRAFTS_VISIBLE_TO", CHOICE, "admins", 0, 0, "admins|users", false, true, "Rights", "Who sees drafts.") \
+	X(drafts_visible_to, "DRAFTS_VISIBLE_TO", CHOICE, "admins", 0, 0, "admins|users", false, false, "Rights", "Who sees drafts.") \
 	X(zero_token, "ZERO_TOKEN", TEXT, "", 0, 4096, NULL, true, false, "Secrets", "Token of the Zero secrets manager; empty does not ask it.") \
 	X(zero_url, "ZERO_URL", TEXT, "https://core.tryzero.com/graphql", 1, 4096, NULL, false, false, "Secrets", "Address of Zero's interface.") \
 	X(zero_ca_file, "ZERO_CA_FILE", TEXT, "", 0, 4096, NULL, false, false, "Secrets", "PEM file of the CA that signed Zero's certificate; empty trusts the system's.") \

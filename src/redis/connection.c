@@ -10,14 +10,17 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "redis/resolver.h"
+#include "redis/source.h"
 #include "redis/tls.h"
 #include "redis/transport.h"
 
+enum { TEXTS_BYTES_MAX = 1 << 17 };
 enum { READ_BYTES = 16384, PROBLEM_BYTES_MAX = 512, FAILURES_MAX = 1, BACKOFF_MS = 100, BACKOFF_MS_MAX = 5000 };
 
 struct redis {
 	struct redis_options options; /* its texts are in `texts` */
 	struct arena texts;
+	unsigned generation; /* of options.source, that the options are of */
 	struct breaker *breaker;
 	struct tls_trust *trust; /* NULL without TLS, or when it could not be made: then trust_problem says why */
 	char trust_problem[PROBLEM_BYTES_MAX];
@@ -35,38 +38,37 @@ void redis_breaker_init(struct breaker *breaker, unsigned series)
 	breaker_init(breaker, "redis", series, FAILURES_MAX, BACKOFF_MS, BACKOFF_MS_MAX);
 }
 
-static bool copy_options(struct redis *redis, const struct redis_options *options)
+/* Says why in trust_problem when the CA cannot be read; connecting then fails with that. */
+static void make_trust(struct redis *redis)
 {
-	const char **texts[] = {&redis->options.host, &redis->options.user, &redis->options.password,
-				&redis->options.ca_file};
+	struct buf problem;
 
-	redis->options = *options;
-	for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
-		*texts[i] = arena_str(&redis->texts, str_from(*texts[i])).ptr;
-	return !redis->texts.failed;
+	redis->trust_problem[0] = '\0';
+	if (!redis->options.tls)
+		return;
+	buf_init(&problem, PROBLEM_BYTES_MAX - 1);
+	redis->trust = tls_trust_create(redis->options.ca_file, &problem);
+	snprintf(redis->trust_problem, sizeof redis->trust_problem, "%.*s", STR_ARG(buf_view(&problem)));
+	buf_finish(&problem);
 }
 
 struct redis *redis_create(const struct redis_options *options, struct breaker *breaker)
 {
 	struct redis *redis = calloc(1, sizeof *redis);
-	struct buf problem;
 
 	if (redis == NULL)
 		return NULL;
 	redis->breaker = breaker;
 	redis->transport = TRANSPORT_CLOSED;
 	buf_init(&redis->request, REDIS_REQUEST_BYTES_MAX);
-	arena_init(&redis->texts, 1 << 16);
-	if (!copy_options(redis, options)) {
+	arena_init(&redis->texts, TEXTS_BYTES_MAX);
+	/* Before the copy is made: what is newer than the copy is then taken over at the first run. */
+	redis->generation = options->source != NULL ? redis_source_generation(options->source) : 0;
+	if (!redis_options_copy(&redis->options, options, &redis->texts)) {
 		redis_destroy(redis);
 		return NULL;
 	}
-	if (options->tls) {
-		buf_init(&problem, PROBLEM_BYTES_MAX - 1);
-		redis->trust = tls_trust_create(options->ca_file, &problem);
-		snprintf(redis->trust_problem, sizeof redis->trust_problem, "%.*s", STR_ARG(buf_view(&problem)));
-		buf_finish(&problem);
-	}
+	make_trust(redis);
 	return redis;
 }
 
@@ -85,9 +87,7 @@ void redis_destroy(struct redis *redis)
 	resolver_finish(&redis->resolver);
 	tls_trust_destroy(redis->trust);
 	buf_finish(&redis->request);
-	if (redis->options.password != NULL)
-		explicit_bzero((char *)(uintptr_t)redis->options.password, strlen(redis->options.password));
-	arena_finish(&redis->texts);
+	redis_options_finish(&redis->options, &redis->texts);
 	free(redis);
 }
 
@@ -398,6 +398,38 @@ static bool is_usable(struct redis *redis)
 	return redis->transport.calls->read(&redis->transport, &byte, 1) < 0 && errno == EAGAIN;
 }
 
+/* Takes newer options over: when they lead elsewhere at once, otherwise for the next connecting. Without memory the old
+ * ones stay until the next run. */
+static void follow_source(struct redis *redis)
+{
+	struct redis_source *source = redis->options.source;
+	struct redis_options fresh;
+	struct arena texts;
+	unsigned generation;
+
+	if (source == NULL || redis_source_generation(source) == redis->generation)
+		return;
+	arena_init(&texts, TEXTS_BYTES_MAX);
+	if (!redis_source_copy(source, &fresh, &texts, &generation)) {
+		redis_options_finish(&fresh, &texts);
+		return;
+	}
+	fresh.timeout_ms = redis->options.timeout_ms; /* that one is the caller's */
+	bool elsewhere = !redis_options_same_place(&fresh, &redis->options);
+	if (elsewhere) {
+		disconnect(redis);
+		resolver_finish(&redis->resolver);
+		tls_trust_destroy(redis->trust);
+		redis->trust = NULL;
+	}
+	redis_options_finish(&redis->options, &redis->texts);
+	redis->options = fresh;
+	redis->texts = texts;
+	redis->generation = generation;
+	if (elsewhere)
+		make_trust(redis);
+}
+
 /* ---- a run ---- */
 
 /* Logs the beginning and the end of trouble, and not each failure in between. */
@@ -418,6 +450,7 @@ static enum redis_result try_run(struct redis *redis, struct exchange *exchange,
 {
 	enum redis_result result = REDIS_DONE;
 
+	follow_source(redis);
 	if (!is_usable(redis)) {
 		disconnect(redis);
 		result = connect_anew(redis, exchange->deadline_ns);

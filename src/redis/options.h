@@ -6,6 +6,7 @@
 #include "base/buf.h"
 
 struct config;
+struct redis_source;
 
 /* Texts end with NUL and belong to whoever made the options; "" is absent. */
 struct redis_options {
@@ -18,10 +19,20 @@ struct redis_options {
 	unsigned timeout_ms; /* of one run, connecting included */
 	bool tls;
 	bool from_url; /* the problems then name REDIS_URL as the setting to check */
+	struct redis_source *source; /* where connections find newer options; NULL: these are for ever */
 };
 
 /* From REDIS_URL, else from REDIS_HOST and the rest. Texts go to `arena`. False: one line in `problem`. */
 MUST_CHECK bool redis_options_from_config(struct redis_options *options, const struct config *config,
 					  struct arena *arena, struct buf *problem);
+/* Texts go to `arena`. False without memory. */
+MUST_CHECK bool redis_options_copy(struct redis_options *options, const struct redis_options *from,
+				   struct arena *arena);
+/* The same server, entered in the same way. */
+bool redis_options_same_place(const struct redis_options *one, const struct redis_options *other);
+/* The same in everything. */
+bool redis_options_same(const struct redis_options *one, const struct redis_options *other);
+/* Wipes the password, and frees `texts`, where the texts are. */
+void redis_options_finish(struct redis_options *options, struct arena *texts);
 
 #endif

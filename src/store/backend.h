@@ -13,6 +13,8 @@ struct store_backend {
 	const char *kind;
 	bool shared;
 	void (*close)(struct store *);
+	/* NULL: there is nothing that could be set anew. */
+	bool (*reconfigure)(struct store *, const struct config *, struct buf *);
 	struct store_session *(*session_open)(struct store *);
 	void (*session_close)(struct store_session *);
 	enum breaker_state (*breaker_state)(struct store *);

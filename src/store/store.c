@@ -138,6 +138,15 @@ enum store_result store_open(struct store **store, const struct config *config, 
 	return sqlite_store_open(store, config, exclusive, problem);
 }
 
+bool store_reconfigure(struct store *store, const struct config *config, struct buf *problem)
+{
+	if (config_uses_postgres(config) != store->backend->shared) {
+		buf_lit(problem, "DB_HOST and DATABASE_URL: whether the store is PostgreSQL or the embedded one needs a restart");
+		return false;
+	}
+	return store->backend->reconfigure == NULL || store->backend->reconfigure(store, config, problem);
+}
+
 void store_close(struct store *store)
 {
 	if (store != NULL)

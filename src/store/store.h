@@ -46,6 +46,9 @@ const char *store_result_name(enum store_result result);
  * when `exclusive` (one process serves or changes it at a time). */
 MUST_CHECK enum store_result store_open(struct store **store, const struct config *config, bool exclusive,
                                         struct buf *problem);
+/* Rotation: connections that are made from now on are made as `config` says. False: one line in `problem`, and nothing
+ * has changed. By one thread, while others use sessions. */
+MUST_CHECK bool store_reconfigure(struct store *store, const struct config *config, struct buf *problem);
 void store_close(struct store *store); /* NULL is fine; every session must be closed before */
 
 MUST_CHECK struct store_session *store_session_open(struct store *store); /* NULL without memory */

@@ -1,6 +1,11 @@
 #include "store/postgres/address.h"
 
+#include <stdlib.h>
+
+#include "base/log.h"
 #include "config/config.h"
+
+enum { TEXTS_BYTES_MAX = 1 << 18 };
 
 static void add(struct arena *arena, struct pg_address *address, const char *keyword, const char *value)
 {
@@ -91,10 +96,10 @@ static void add_common(struct arena *arena, struct pg_address *address, bool rep
 	address->sslmode = value_of(address, "sslmode") != NULL ? value_of(address, "sslmode") : "prefer";
 }
 
-static bool read_url(struct postgres_store *store, const struct config *config, struct buf *problem)
+static bool read_url(struct pg_ways *ways, const struct config *config, int request_timeout_ms, struct buf *problem)
 {
 	const char *url = config->database_url;
-	struct pg_address *address = &store->primary.address;
+	struct pg_address *address = &ways->primary;
 	const char *hosts = "localhost", *ports = "5432", *own_options = NULL;
 	char *message = NULL;
 
@@ -102,7 +107,7 @@ static bool read_url(struct postgres_store *store, const struct config *config, 
 	struct str text = str_from(url);
 	const char *scheme_end = strstr(url, "://");
 	if (scheme_end != NULL && str_starts_with(text, STR("postgresql+")))
-		text = arena_printf(&store->texts, "postgresql%s", scheme_end);
+		text = arena_printf(&ways->texts, "postgresql%s", scheme_end);
 	PQconninfoOption *options = text.ptr != NULL ? PQconninfoParse(text.ptr, &message) : NULL;
 	if (options == NULL) {
 		/* libpq's message would repeat the URL, and the password with it. */
@@ -114,7 +119,9 @@ static bool read_url(struct postgres_store *store, const struct config *config, 
 	for (PQconninfoOption *option = options; option->keyword != NULL; option++) {
 		if (option->val == NULL || option->val[0] == '\0')
 			continue;
-		const char *copy = arena_str(&store->texts, str_from(option->val)).ptr;
+		const char *copy = arena_str(&ways->texts, str_from(option->val)).ptr;
+		if (strcmp(option->keyword, "password") == 0)
+			explicit_bzero(option->val, strlen(option->val));
 		if (strcmp(option->keyword, "host") == 0)
 			hosts = copy;
 		else if (strcmp(option->keyword, "port") == 0)
@@ -123,40 +130,41 @@ static bool read_url(struct postgres_store *store, const struct config *config, 
 			own_options = copy;
 		else if (strcmp(option->keyword, "target_session_attrs") != 0 && strcmp(option->keyword, "client_encoding") != 0
 		         && strcmp(option->keyword, "hostaddr") != 0 && strcmp(option->keyword, "connect_timeout") != 0) {
-			const char *keyword = arena_str(&store->texts, str_from(option->keyword)).ptr;
+			const char *keyword = arena_str(&ways->texts, str_from(option->keyword)).ptr;
 			if (keyword != NULL)
-				add(&store->texts, address, keyword, copy);
+				add(&ways->texts, address, keyword, copy);
 		}
 	}
 	PQconninfoFree(options);
 	address->tls_from_url = value_of(address, "sslmode") != NULL;
 	if (!address->tls_from_url)
-		add(&store->texts, address, "sslmode", config->db_sslmode);
+		add(&ways->texts, address, "sslmode", config->db_sslmode);
 	if (value_of(address, "sslrootcert") == NULL && config->db_ca_file[0] != '\0')
-		add(&store->texts, address, "sslrootcert", config->db_ca_file);
+		add(&ways->texts, address, "sslrootcert", config->db_ca_file);
 	if (value_of(address, "password") == NULL && config->db_password[0] != '\0')
-		add(&store->texts, address, "password", config->db_password);
-	add_common(&store->texts, address, false, own_options, store->request_timeout_ms);
-	return add_hosts(&store->texts, address, hosts, ports, "DATABASE_URL", problem);
+		add(&ways->texts, address, "password", config->db_password);
+	add_common(&ways->texts, address, false, own_options, request_timeout_ms);
+	return add_hosts(&ways->texts, address, hosts, ports, "DATABASE_URL", problem);
 }
 
-static bool read_settings(struct postgres_store *store, const struct config *config, struct buf *problem)
+static bool read_settings(struct pg_ways *ways, const struct config *config, int request_timeout_ms,
+                          struct buf *problem)
 {
-	struct pg_address *address = &store->primary.address;
+	struct pg_address *address = &ways->primary;
 
-	add(&store->texts, address, "dbname", config->db_name);
-	add(&store->texts, address, "user", config->db_user);
+	add(&ways->texts, address, "dbname", config->db_name);
+	add(&ways->texts, address, "user", config->db_user);
 	if (config->db_password[0] != '\0')
-		add(&store->texts, address, "password", config->db_password);
-	add(&store->texts, address, "sslmode", config->db_sslmode);
+		add(&ways->texts, address, "password", config->db_password);
+	add(&ways->texts, address, "sslmode", config->db_sslmode);
 	if (config->db_ca_file[0] != '\0')
-		add(&store->texts, address, "sslrootcert", config->db_ca_file);
-	add_common(&store->texts, address, false, NULL, store->request_timeout_ms);
-	return add_hosts(&store->texts, address, config->db_host, config->db_port, "DB_HOST", problem);
+		add(&ways->texts, address, "sslrootcert", config->db_ca_file);
+	add_common(&ways->texts, address, false, NULL, request_timeout_ms);
+	return add_hosts(&ways->texts, address, config->db_host, config->db_port, "DB_HOST", problem);
 }
 
 /* Replicas take everything but the host from the primary's address. */
-static bool read_replicas(struct postgres_store *store, const char *list, struct buf *problem)
+static bool read_replicas(struct pg_ways *ways, const char *list, struct buf *problem)
 {
 	struct str rest = str_from(list), entry;
 
@@ -166,17 +174,16 @@ static bool read_replicas(struct postgres_store *store, const char *list, struct
 		entry = str_trim(entry);
 		if (entry.len == 0)
 			continue;
-		if (store->replica_count == PG_REPLICAS_MAX) {
+		if (ways->replica_count == PG_REPLICAS_MAX) {
 			buf_printf(problem, "DB_REPLICAS names more than %d replicas", PG_REPLICAS_MAX);
 			return false;
 		}
-		struct pg_peer *peer = &store->replicas[store->replica_count];
-		peer->replica = true;
-		peer->address = store->primary.address;
-		peer->address.host_count = 0;
-		for (size_t i = 0; i < peer->address.keyword_count; i++)
-			if (strcmp(peer->address.keywords[i], "target_session_attrs") == 0)
-				peer->address.values[i] = "standby";
+		struct pg_address *address = &ways->replicas[ways->replica_count];
+		*address = ways->primary;
+		address->host_count = 0;
+		for (size_t i = 0; i < address->keyword_count; i++)
+			if (strcmp(address->keywords[i], "target_session_attrs") == 0)
+				address->values[i] = "standby";
 		/* host, host:port, [v6]:port */
 		const char *colon = memrchr(entry.ptr, ':', entry.len);
 		const char *bracket = memrchr(entry.ptr, ']', entry.len);
@@ -187,25 +194,110 @@ static bool read_replicas(struct postgres_store *store, const char *list, struct
 		}
 		if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
 			host = (struct str){host.ptr + 1, host.len - 2};
-		host = arena_str(&store->texts, host);
-		port = arena_str(&store->texts, port);
+		host = arena_str(&ways->texts, host);
+		port = arena_str(&ways->texts, port);
 		if (host.ptr == NULL || port.ptr == NULL
-		    || !add_hosts(&store->texts, &peer->address, host.ptr, port.ptr, "DB_REPLICAS", problem))
+		    || !add_hosts(&ways->texts, address, host.ptr, port.ptr, "DB_REPLICAS", problem))
 			return false;
-		store->replica_count++;
+		ways->replica_count++;
 	}
 	return true;
 }
 
+static void ways_free(struct pg_ways *ways)
+{
+	for (size_t i = 0; i < ways->primary.keyword_count; i++) {
+		const char *value = ways->primary.values[i];
+		if (value != NULL && strcmp(ways->primary.keywords[i], "password") == 0)
+			explicit_bzero((char *)(uintptr_t)value, strlen(value));
+	}
+	arena_finish(&ways->texts);
+	free(ways);
+}
+
+void address_forget(struct postgres_store *store)
+{
+	while (store->ways != NULL) {
+		struct pg_ways *ways = store->ways;
+		store->ways = ways->before;
+		ways_free(ways);
+	}
+}
+
+static bool same_text(const char *one, const char *other)
+{
+	return one == NULL || other == NULL ? one == other : strcmp(one, other) == 0;
+}
+
+bool address_same_place(const struct pg_address *one, const struct pg_address *other)
+{
+	if (one == other)
+		return true;
+	if (one->host_count != other->host_count || !same_text(value_of(one, "user"), value_of(other, "user")) ||
+	    !same_text(value_of(one, "dbname"), value_of(other, "dbname")))
+		return false;
+	for (size_t i = 0; i < one->host_count; i++)
+		if (strcmp(one->hosts[i], other->hosts[i]) != 0 || strcmp(one->ports[i], other->ports[i]) != 0)
+			return false;
+	return true;
+}
+
+static bool same_address(const struct pg_address *one, const struct pg_address *other)
+{
+	if (!address_same_place(one, other) || one->keyword_count != other->keyword_count)
+		return false;
+	for (size_t i = 0; i < one->keyword_count; i++)
+		if (strcmp(one->keywords[i], other->keywords[i]) != 0 || strcmp(one->values[i], other->values[i]) != 0)
+			return false;
+	return true;
+}
+
+static bool same_ways(const struct pg_ways *one, const struct pg_ways *other)
+{
+	bool same = one->replica_count == other->replica_count && same_address(&one->primary, &other->primary);
+
+	for (size_t i = 0; same && i < one->replica_count; i++)
+		same = same_address(&one->replicas[i], &other->replicas[i]);
+	return same;
+}
+
+/* From now on the peers are reached by these ways. */
+static void adopt(struct postgres_store *store, struct pg_ways *ways)
+{
+	struct pg_ways *before = store->ways;
+
+	ways->before = before;
+	ways->primary.before = before != NULL ? &before->primary : NULL;
+	for (size_t i = 0; i < ways->replica_count; i++)
+		ways->replicas[i].before = before != NULL && i < before->replica_count ? &before->replicas[i] : NULL;
+	store->ways = ways;
+	atomic_store(&store->primary.address, &ways->primary);
+	for (size_t i = 0; i < ways->replica_count; i++)
+		atomic_store(&store->replicas[i].address, &ways->replicas[i]);
+	atomic_store(&store->replica_count, ways->replica_count);
+	if (before != NULL)
+		log_info("store", "new connections to PostgreSQL are made with new settings");
+}
+
 bool address_read(struct postgres_store *store, const struct config *config, struct buf *problem)
 {
-	bool read = config->database_url[0] != '\0' ? read_url(store, config, problem)
-	                                            : read_settings(store, config, problem);
-	if (!read || !read_replicas(store, config->db_replicas, problem))
-		return false;
-	if (store->texts.failed) {
+	struct pg_ways *ways = calloc(1, sizeof *ways);
+
+	if (ways == NULL) {
 		buf_lit(problem, "Out of memory");
 		return false;
 	}
-	return true;
+	arena_init(&ways->texts, TEXTS_BYTES_MAX);
+	bool read = config->database_url[0] != '\0' ? read_url(ways, config, store->request_timeout_ms, problem)
+	                                            : read_settings(ways, config, store->request_timeout_ms, problem);
+	read = read && read_replicas(ways, config->db_replicas, problem);
+	if (read && ways->texts.failed) {
+		buf_lit(problem, "Out of memory");
+		read = false;
+	}
+	if (!read || (store->ways != NULL && same_ways(store->ways, ways)))
+		ways_free(ways);
+	else
+		adopt(store, ways);
+	return read;
 }

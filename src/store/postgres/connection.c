@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/postgres/address.h"
 #include "store/postgres/error.h"
 #include "store/postgres/postgres.h"
 
@@ -177,44 +178,79 @@ static enum store_result check_server(struct pg_connection *connection)
 		                  connection->host, connection->port, PQserverVersion(connection->pg) / 10000);
 	if (encoding == NULL || strcmp(encoding, "UTF8") != 0)
 		return store_fail(session, STORE_DENIED, "Database \"%s\" at %s:%s is encoded in %s: make it anew with "
-		                  "createdb -E UTF8 -T template0", connection->peer->address.name, connection->host,
+		                  "createdb -E UTF8 -T template0", connection->address->name, connection->host,
 		                  connection->port, encoding != NULL ? encoding : "an unknown way");
 	return learn_history(connection);
+}
+
+/* Tries all hosts of one address. NULL: the race says why. */
+static PGconn *try_address(struct race *race, const struct pg_address *address, unsigned *host)
+{
+	struct pg_peer *peer = race->connection->peer;
+
+	race->address = address;
+	race->first_host = atomic_load(&peer->host_last);
+	race->result = STORE_UNAVAILABLE;
+	PGconn *pg = run_race(race, host);
+	if (pg == NULL && race->words[0] == '\0')
+		snprintf(race->words, sizeof race->words, "PostgreSQL at %s:%s did not answer in time: look at %s, and at "
+		         "firewalls in between; DB_CONNECT_TIMEOUT_MS is %d", address->hosts[0], address->ports[0],
+		         peer->replica ? "DB_REPLICAS" : address->from_url ? "DATABASE_URL" : "DB_HOST and DB_PORT",
+		         atomic_load(&race->connection->session->store->connect_timeout_ms));
+	return pg;
+}
+
+/* While a password is being rotated the server may still know only the one before, so that is tried too. */
+static PGconn *try_addresses(struct race *race, const struct pg_address *address, unsigned *host)
+{
+	PGconn *pg = try_address(race, address, host);
+
+	if (pg != NULL || race->result != STORE_DENIED || address->before == NULL)
+		return pg;
+	struct race again = {.connection = race->connection, .deadline_ns = race->deadline_ns};
+	pg = try_address(&again, address->before, host);
+	if (pg != NULL)
+		race->address = again.address;
+	return pg;
 }
 
 enum store_result connection_open(struct pg_connection *connection)
 {
 	struct postgres_session *session = connection->session;
 	struct pg_peer *peer = connection->peer;
-	uint64_t limit_ns = clock_monotonic_ns() + (uint64_t)session->store->connect_timeout_ms * CLOCK_MS;
+	uint64_t limit_ns = clock_monotonic_ns() + (uint64_t)atomic_load(&session->store->connect_timeout_ms) * CLOCK_MS;
 	struct race race = {
 		.connection = connection,
-		.address = &peer->address,
 		.deadline_ns = connection->deadline_ns < limit_ns ? connection->deadline_ns : limit_ns,
-		.first_host = atomic_load(&peer->host_last),
-		.result = STORE_UNAVAILABLE,
 	};
-	unsigned host = race.first_host;
+	const struct pg_address *settings = atomic_load(&peer->address);
+	unsigned host = 0;
 
 	CHECK(connection->pg == NULL);
-	PGconn *pg = run_race(&race, &host);
-	if (pg == NULL) {
-		if (race.words[0] == '\0')
-			snprintf(race.words, sizeof race.words, "PostgreSQL at %s:%s did not answer in time: look at %s, and at "
-			         "firewalls in between; DB_CONNECT_TIMEOUT_MS is %d", peer->address.hosts[0], peer->address.ports[0],
-			         peer->replica ? "DB_REPLICAS" : peer->address.from_url ? "DATABASE_URL" : "DB_HOST and DB_PORT",
-			         session->store->connect_timeout_ms);
+	PGconn *pg = try_addresses(&race, settings, &host);
+	if (pg == NULL)
 		return store_fail(&session->base, race.result, "%s", race.words);
-	}
 	connection->pg = pg;
-	connection->host = peer->address.hosts[host];
-	connection->port = peer->address.ports[host];
+	connection->address = race.address;
+	connection->settings = settings;
+	connection->host = race.address->hosts[host];
+	connection->port = race.address->ports[host];
 	atomic_store(&peer->host_last, host);
 	PQsetErrorVerbosity(pg, PQERRORS_DEFAULT);
 	enum store_result result = PQsetnonblocking(pg, 1) == 0 ? check_server(connection) : error_of_connection(connection);
 	if (result != STORE_OK)
 		connection_close(connection);
 	return result;
+}
+
+void connection_follow_settings(struct pg_connection *connection)
+{
+	const struct pg_address *address = atomic_load(&connection->peer->address);
+
+	/* One that was made by the way before, because the server did not know the new one yet, goes on likewise. */
+	if (connection->pg != NULL && connection->settings != address &&
+	    !address_same_place(connection->address, address))
+		connection_close(connection);
 }
 
 void connection_close(struct pg_connection *connection)

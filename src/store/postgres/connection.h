@@ -14,8 +14,9 @@
 
 enum { PG_HOSTS_MAX = 8, PG_REPLICAS_MAX = 6, PG_KEYWORDS_MAX = 48 };
 
-/* What the settings say about one way to the database: libpq's keywords and the hosts to try. */
+/* What the settings say about one way to the database: libpq's keywords and the hosts to try. Never changed once made. */
 struct pg_address {
+	const struct pg_address *before; /* what the settings said before the last reload; NULL: nothing */
 	const char *keywords[PG_KEYWORDS_MAX], *values[PG_KEYWORDS_MAX]; /* without host, hostaddr and port */
 	size_t keyword_count;
 	const char *hosts[PG_HOSTS_MAX], *ports[PG_HOSTS_MAX];
@@ -28,7 +29,7 @@ struct pg_address {
 /* The primary (one of several hosts) or one replica, shared by all threads. */
 struct pg_peer {
 	struct breaker breaker;
-	struct pg_address address;
+	_Atomic(const struct pg_address *) address; /* replaced on reload; what it was stays until the store is closed */
 	bool replica;
 	atomic_uint host_last;             /* the host that worked last is tried first */
 	atomic_uint_fast64_t left_alone_until_ns; /* a lagging replica */
@@ -38,6 +39,8 @@ struct pg_connection {
 	struct postgres_session *session;
 	struct pg_peer *peer;
 	PGconn *pg;               /* NULL when closed */
+	const struct pg_address *address;  /* that pg was made with */
+	const struct pg_address *settings; /* what the settings said then: address, or what address was before of */
 	const char *host, *port;  /* of pg, for words to people */
 	int64_t history;          /* names server and timeline; 0 when unknown (a replica) */
 	uint64_t prepared;        /* one bit for each prepared statement */
@@ -54,6 +57,9 @@ struct pg_connection {
  * wins (after RFC 8305). Keeps the session's problem when it fails. */
 MUST_CHECK enum store_result connection_open(struct pg_connection *connection);
 void connection_close(struct pg_connection *connection); /* closed already is fine */
+/* Closes it when the settings lead to another server, database or user by now. A new password alone is for the next
+ * connection: PostgreSQL asks for it only once. */
+void connection_follow_settings(struct pg_connection *connection);
 
 /* Waits until a result can be fetched without blocking and everything is sent. Marks the connection lost otherwise. */
 MUST_CHECK enum store_result connection_wait(struct pg_connection *connection);

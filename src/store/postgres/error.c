@@ -111,14 +111,14 @@ static const char *setting(const struct pg_peer *peer, const char *name)
 {
 	if (peer->replica)
 		return "DB_REPLICAS";
-	return peer->address.from_url ? "DATABASE_URL" : name;
+	return atomic_load(&peer->address)->from_url ? "DATABASE_URL" : name;
 }
 
 /* The server answered and refused. */
 static enum store_result refused_by_server(const struct pg_peer *peer, const char *host, const char *port,
                                            const char *state, const char *message, char *words, size_t words_bytes)
 {
-	const struct pg_address *address = &peer->address;
+	const struct pg_address *address = atomic_load(&peer->address);
 	int length = (int)strcspn(message, "\n");
 	const char *login = address->from_url ? "DATABASE_URL" : "DB_USER and DB_PASSWORD";
 
@@ -156,7 +156,7 @@ static enum store_result refused_by_server(const struct pg_peer *peer, const cha
 enum store_result error_of_connecting(const struct pg_peer *peer, const char *host, const char *port,
                                       const char *message, char *words, size_t words_bytes)
 {
-	const struct pg_address *address = &peer->address;
+	const struct pg_address *address = atomic_load(&peer->address);
 	char state[STATE_BYTES];
 	const char *rest;
 

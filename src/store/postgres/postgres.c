@@ -13,7 +13,6 @@
 #include "store/postgres/statement.h"
 
 enum {
-	TEXTS_BYTES_MAX = 1 << 18,
 	FAILURES_MAX = 2,     /* in a row, before the breaker opens */
 	BACKOFF_MS = 100,
 	BACKOFF_MS_MAX = 1000, /* so that a server that is back is found within 2 s */
@@ -31,9 +30,9 @@ static void close_store(struct store *base)
 	struct postgres_store *store = (struct postgres_store *)base;
 
 	breaker_finish(&store->primary.breaker);
-	for (size_t i = 0; i < store->replica_count; i++)
+	for (size_t i = 0; i < PG_REPLICAS_MAX; i++)
 		breaker_finish(&store->replicas[i].breaker);
-	arena_finish(&store->texts);
+	address_forget(store);
 	free(store);
 }
 
@@ -70,6 +69,16 @@ static void close_session(struct store_session *base)
 	free(session);
 }
 
+static bool reconfigure(struct store *base, const struct config *config, struct buf *problem)
+{
+	struct postgres_store *store = (struct postgres_store *)base;
+
+	if (!address_read(store, config, problem))
+		return false;
+	atomic_store(&store->connect_timeout_ms, (int)config->db_connect_timeout_ms);
+	return true;
+}
+
 static enum breaker_state primary_breaker_state(struct store *base)
 {
 	return breaker_state(&((struct postgres_store *)base)->primary.breaker);
@@ -79,6 +88,7 @@ static const struct store_backend BACKEND = {
 	.kind = "postgresql",
 	.shared = true,
 	.close = close_store,
+	.reconfigure = reconfigure,
 	.session_open = open_session,
 	.session_close = close_session,
 	.breaker_state = primary_breaker_state,
@@ -122,16 +132,16 @@ enum store_result postgres_store_open(struct store **store, const struct config 
 	made->connect_timeout_ms = (int)config->db_connect_timeout_ms;
 	made->request_timeout_ms = (int)config->request_timeout_ms;
 	made->lease_ms = (int)config->lease_ms;
-	arena_init(&made->texts, TEXTS_BYTES_MAX);
 	if (!address_read(made, config, problem)) {
-		arena_finish(&made->texts);
 		free(made);
 		return STORE_DENIED;
 	}
 	breaker_init(&made->primary.breaker, "postgres", SERIES_PRIMARY, FAILURES_MAX, BACKOFF_MS, BACKOFF_MS_MAX);
-	for (size_t i = 0; i < made->replica_count; i++)
+	for (size_t i = 0; i < PG_REPLICAS_MAX; i++) {
+		made->replicas[i].replica = true;
 		breaker_init(&made->replicas[i].breaker, REPLICA_NAMES[i], SERIES_REPLICAS + (unsigned)i, FAILURES_MAX, BACKOFF_MS,
 		             BACKOFF_MS_MAX);
+	}
 	*store = &made->base;
 	return STORE_OK;
 }

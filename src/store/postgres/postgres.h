@@ -6,15 +6,25 @@
 
 #include "store/postgres/connection.h"
 
+/* The addresses of one reading of the settings. */
+struct pg_ways {
+	struct pg_ways *before;    /* of the reading before; kept, since a connection may just be using them */
+	struct arena texts;
+	struct pg_address primary;
+	struct pg_address replicas[PG_REPLICAS_MAX];
+	size_t replica_count;
+};
+
 struct postgres_store {
 	struct store base;
-	struct arena texts;        /* of the addresses */
+	struct pg_ways *ways;      /* the newest; of the thread that loads the settings */
 	struct pg_peer primary;
 	struct pg_peer replicas[PG_REPLICAS_MAX];
-	size_t replica_count;
+	atomic_size_t replica_count;
 	atomic_uint replica_next;  /* round robin */
 	atomic_int_fast64_t history; /* of the primary as last seen: a replica of another history is not believed */
-	int connect_timeout_ms, request_timeout_ms, lease_ms;
+	atomic_int connect_timeout_ms;
+	int request_timeout_ms, lease_ms;
 };
 
 struct postgres_session {

@@ -26,6 +26,7 @@ static bool take(struct turn *turn, struct pg_connection *connection, uint64_t d
 {
 	turn->connection = connection;
 	turn->started_ns = clock_monotonic_ns();
+	connection_follow_settings(connection);
 	turn->fresh = connection->pg == NULL;
 	turn->as_of = 0;
 	turn->history = 0;
@@ -68,15 +69,16 @@ static bool replica_start(struct turn *turn)
 	struct postgres_session *session = turn->session;
 	struct postgres_store *store = session->store;
 
-	if (turn->kind != TURN_READ || store->replica_count == 0)
+	size_t count = atomic_load(&store->replica_count);
+	if (turn->kind != TURN_READ || count == 0)
 		return false;
 	uint64_t now_ns = clock_monotonic_ns();
 	struct pg_connection *connection = &session->replica;
 	unsigned first = atomic_fetch_add(&store->replica_next, 1);
-	for (size_t i = 0; i < store->replica_count; i++) {
-		struct pg_peer *peer = &store->replicas[(first + i) % store->replica_count];
+	for (size_t i = 0; i < count; i++) {
+		struct pg_peer *peer = &store->replicas[(first + i) % count];
 		/* A session stays with the replica that it is connected to while that one is good. */
-		if (connection->pg != NULL && i == 0)
+		if (connection->pg != NULL && i == 0 && (size_t)(connection->peer - store->replicas) < count)
 			peer = connection->peer;
 		if (atomic_load(&peer->left_alone_until_ns) > now_ns || !breaker_allow(&peer->breaker))
 			continue;
