@@ -49,10 +49,14 @@ static void leave_flight(struct write_lane *lane, struct write_job *job)
 
 /* ---- the batch ---- */
 
-static void complete(struct write_lane *lane, struct write_job *job, enum store_result result)
+/* `outcome` is NULL when nothing was tried. The job leaves first: while it is in flight, others compare its key. */
+static void complete(struct write_lane *lane, struct write_job *job, enum store_result result,
+                     const struct store_write *outcome)
 {
-	job->result = result;
 	leave_flight(lane, job);
+	job->result = result;
+	if (outcome != NULL)
+		job->write = *outcome;
 	job->done(job);
 }
 
@@ -75,11 +79,8 @@ static void run_batch(struct write_lane *lane, struct write_job **jobs, size_t c
 	 * its lease is over by then (the wait is bounded by the lease, the lease by less than a request's time). */
 	if (result == STORE_OK)
 		follower_committed(lane->follower, lane->session, writes, count);
-	for (size_t i = 0; i < count; i++) {
-		if (writes != NULL)
-			jobs[i]->write = writes[i];
-		complete(lane, jobs[i], result);
-	}
+	for (size_t i = 0; i < count; i++)
+		complete(lane, jobs[i], result, writes != NULL ? &writes[i] : NULL);
 	arena_finish(&arena);
 }
 
@@ -99,7 +100,7 @@ static void *run(void *argument)
 			if (each->deadline_ns > now_ns)
 				jobs[live++] = each;
 			else
-				complete(lane, each, STORE_DEADLINE);
+				complete(lane, each, STORE_DEADLINE, NULL);
 		}
 		metrics_count(METRIC_LANE_BATCH, LANE_WRITE, 1);
 		metrics_count(METRIC_LANE_JOBS, LANE_WRITE, count);
