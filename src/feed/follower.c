@@ -25,6 +25,7 @@ struct follower {
 	pthread_t thread;
 	pthread_mutex_t lock;   /* makes "apply the next change" one step; never held across I/O */
 	pthread_cond_t applied; /* applied_seq has grown */
+	pthread_mutex_t users_lock; /* from reading who is shut out to saying so: what was read later is said later */
 	bool stop;              /* under lock */
 	/* The thread's own: */
 	bool contacted;
@@ -127,9 +128,11 @@ static void read_inactive_users(struct follower *follower, struct store_session 
 	uint64_t version;
 
 	arena_init(&arena, ARENA_BYTES_MAX);
+	pthread_mutex_lock(&follower->users_lock);
 	enum store_result result = store_users_inactive(session, &arena, &ids, &count, &version);
 	if (result != STORE_OK || !authenticator_set_inactive(follower->options.authenticator, ids, count))
 		log_error("follower", "cannot read which users are shut out: %s", store_session_problem(session));
+	pthread_mutex_unlock(&follower->users_lock);
 	arena_finish(&arena);
 }
 
@@ -397,6 +400,7 @@ struct follower *follower_start(const struct follower_options *options)
 	memcpy(follower->id, hex.ptr, hex.len);
 	buf_finish(&hex);
 	pthread_mutex_init(&follower->lock, NULL);
+	pthread_mutex_init(&follower->users_lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&follower->applied, &attributes);
@@ -404,6 +408,7 @@ struct follower *follower_start(const struct follower_options *options)
 	if (pthread_create(&follower->thread, NULL, run, follower) == 0)
 		return follower;
 	pthread_cond_destroy(&follower->applied);
+	pthread_mutex_destroy(&follower->users_lock);
 	pthread_mutex_destroy(&follower->lock);
 	store_session_close(follower->session);
 fail:
@@ -429,6 +434,7 @@ void follower_stop(struct follower *follower)
 	}
 	store_session_close(follower->session);
 	pthread_cond_destroy(&follower->applied);
+	pthread_mutex_destroy(&follower->users_lock);
 	pthread_mutex_destroy(&follower->lock);
 	free(follower);
 }

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "redis/resolver.h"
+#include "base/resolver.h"
 #include "redis/source.h"
 #include "redis/tls.h"
 #include "redis/transport.h"

@@ -1,8 +1,10 @@
 #include "store/postgres/connection.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -11,10 +13,14 @@
 #include "store/postgres/postgres.h"
 
 enum {
+	NAME_PATIENCE_MS = 300, /* for a name server, where there are other hosts to try */
 	STAGGER_MS = 100,      /* between the starts of attempts to several hosts */
 	SLICE_MS = 100,        /* how often a silent wait looks whether others gave the server up */
 	PATIENCE_MS = 250,     /* a wait shorter than this is not given up for the breaker's sake */
 	WORDS_BYTES = 384,
+	ADDRESSES_MAX = 4,     /* of one host */
+	ADDRESSES_BYTES = ADDRESSES_MAX * (INET6_ADDRSTRLEN + 1),
+	NAMES_BYTES = 1200,
 };
 
 /* Attempts of one connection_open. */
@@ -41,39 +47,108 @@ static void ignore_notice(void *context, const char *message)
 	log_debug("store", "PostgreSQL says: %.*s", (int)strcspn(message, "\n"), message);
 }
 
-static void attempt_failed(struct race *race, struct attempt *attempt)
+/* A server that answers and refuses says more than one that is not there. */
+static void note_failure(struct race *race, unsigned host, const char *message)
 {
 	char words[WORDS_BYTES];
-	enum store_result result = error_of_connecting(race->connection->peer, race->address->hosts[attempt->host],
-	                                               race->address->ports[attempt->host], PQerrorMessage(attempt->pg),
-	                                               words, sizeof words);
-	/* A server that answers and refuses says more than one that is not there. */
+	enum store_result result = error_of_connecting(race->connection->peer, race->address->hosts[host],
+	                                               race->address->ports[host], message, words, sizeof words);
+
 	if (race->words[0] == '\0' || (result != STORE_UNAVAILABLE && race->result == STORE_UNAVAILABLE)) {
 		memcpy(race->words, words, sizeof words);
 		race->result = result;
 	}
+}
+
+static void attempt_failed(struct race *race, struct attempt *attempt)
+{
+	note_failure(race, attempt->host, PQerrorMessage(attempt->pg));
 	PQfinish(attempt->pg);
 	attempt->pg = NULL;
 	race->running--;
 	race->next_start_ns = 0; /* the next host need not wait */
 }
 
+/* A host's addresses as libpq takes them: "a1,a2" in hostaddr, and the name as often in host. */
+struct located {
+	char names[NAMES_BYTES], addresses[ADDRESSES_BYTES];
+};
+
+static void print_addresses(const struct addrinfo *found, const char *host, struct located *located)
+{
+	size_t named = 0, written = 0;
+
+	for (unsigned count = 0; found != NULL && count < ADDRESSES_MAX; found = found->ai_next) {
+		char text[INET6_ADDRSTRLEN];
+		if (getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST) != 0
+		    || named + strlen(host) + 2 > sizeof located->names)
+			continue;
+		const char *comma = count > 0 ? "," : "";
+		named += (size_t)snprintf(located->names + named, sizeof located->names - named, "%s%s", comma, host);
+		written += (size_t)snprintf(located->addresses + written, sizeof located->addresses - written, "%s%s", comma, text);
+		count++;
+	}
+}
+
+static void forget_questions(struct pg_connection *connection)
+{
+	for (size_t i = 0; i < PG_HOSTS_MAX; i++)
+		resolver_finish(&connection->resolvers[i]);
+}
+
+/* False when the host's name leads nowhere. Paths of sockets need no address. */
+static bool locate(struct race *race, unsigned host, struct located *located)
+{
+	struct pg_connection *connection = race->connection;
+	const struct pg_address *address = race->address;
+	const char *name = address->hosts[host], *why;
+	uint64_t deadline_ns = race->deadline_ns, patience_ns = clock_monotonic_ns() + NAME_PATIENCE_MS * CLOCK_MS;
+	struct addrinfo *found;
+	char message[WORDS_BYTES];
+
+	*located = (struct located){0};
+	if (name[0] == '/')
+		return true;
+	if (address->host_count > 1 && patience_ns < deadline_ns)
+		deadline_ns = patience_ns; /* the others shall have their turn */
+	if (connection->located != address) { /* open questions are about other hosts */
+		forget_questions(connection);
+		connection->located = address;
+	}
+	if (resolver_find(&connection->resolvers[host], name, (unsigned)atoi(address->ports[host]), deadline_ns, &found,
+	                  &why) != RESOLVER_DONE) {
+		snprintf(message, sizeof message, "could not translate host name: %s", why);
+		note_failure(race, host, message);
+		return false;
+	}
+	print_addresses(found, name, located);
+	freeaddrinfo(found);
+	return true;
+}
+
 static enum store_result attempt_start(struct race *race)
 {
 	const struct pg_address *address = race->address;
-	const char *keywords[PG_KEYWORDS_MAX + 3], *values[PG_KEYWORDS_MAX + 3];
+	const char *keywords[PG_KEYWORDS_MAX + 4], *values[PG_KEYWORDS_MAX + 4];
 	size_t count = address->keyword_count;
 	struct attempt *attempt = &race->attempts[race->started];
+	struct located located;
 
 	memcpy(keywords, address->keywords, count * sizeof *keywords);
 	memcpy(values, address->values, count * sizeof *values);
 	attempt->host = (race->first_host + (unsigned)race->started) % (unsigned)address->host_count;
+	race->started++;
+	if (!locate(race, attempt->host, &located))
+		return STORE_OK;
 	keywords[count] = "host";
-	values[count++] = address->hosts[attempt->host];
+	values[count++] = located.names[0] != '\0' ? located.names : address->hosts[attempt->host];
+	if (located.addresses[0] != '\0') {
+		keywords[count] = "hostaddr";
+		values[count++] = located.addresses;
+	}
 	keywords[count] = "port";
 	values[count++] = address->ports[attempt->host];
 	keywords[count] = values[count] = NULL;
-	race->started++;
 	race->next_start_ns = clock_monotonic_ns() + STAGGER_MS * CLOCK_MS;
 	attempt->pg = PQconnectStartParams(keywords, values, 0);
 	if (attempt->pg == NULL)
@@ -263,6 +338,12 @@ void connection_close(struct pg_connection *connection)
 	connection->hint_changes = connection->hint_seen = false;
 	connection->relay_locked = false;
 	connection->lost = connection->silent = connection->data_error = false;
+}
+
+void connection_finish(struct pg_connection *connection)
+{
+	connection_close(connection);
+	forget_questions(connection);
 }
 
 bool connection_consume(struct pg_connection *connection)

@@ -1,15 +1,15 @@
 /* One connection to PostgreSQL and the peers that connections are made to.
  *
  * Sessions (postgres.h) own connections; a connection belongs to its session's thread. Every wait is a poll() bounded by
- * the call's deadline. A connection that fell silent, broke or turned out to lead to a demoted server is `lost`: it is
- * closed at the end of the turn and made anew when needed. Nothing here blocks longer than the deadline, except the
- * system's resolver for host names (libpq resolves inside PQconnectStart). */
+ * the call's deadline, the question for a host's address included. A connection that fell silent, broke or turned out to
+ * lead to a demoted server is `lost`: it is closed at the end of the turn and made anew when needed. */
 #ifndef EVENTLY_STORE_POSTGRES_CONNECTION_H
 #define EVENTLY_STORE_POSTGRES_CONNECTION_H
 
 #include <libpq-fe.h>
 #include <stdatomic.h>
 
+#include "base/resolver.h"
 #include "store/backend.h"
 
 enum { PG_HOSTS_MAX = 8, PG_REPLICAS_MAX = 6, PG_KEYWORDS_MAX = 48 };
@@ -38,6 +38,8 @@ struct pg_peer {
 struct pg_connection {
 	struct postgres_session *session;
 	struct pg_peer *peer;
+	struct resolver resolvers[PG_HOSTS_MAX]; /* of the hosts of `located`: libpq itself would ask without a bound */
+	const struct pg_address *located;
 	PGconn *pg;               /* NULL when closed */
 	const struct pg_address *address;  /* that pg was made with */
 	const struct pg_address *settings; /* what the settings said then: address, or what address was before of */
@@ -56,10 +58,11 @@ struct pg_connection {
 /* Connects within the deadline and DB_CONNECT_TIMEOUT_MS: to all hosts at once, 100 ms apart, the first that may be used
  * wins (after RFC 8305). Keeps the session's problem when it fails. */
 MUST_CHECK enum store_result connection_open(struct pg_connection *connection);
-void connection_close(struct pg_connection *connection); /* closed already is fine */
+void connection_close(struct pg_connection *connection); /* closed already is fine; it may be opened again */
 /* Closes it when the settings lead to another server, database or user by now. A new password alone is for the next
  * connection: PostgreSQL asks for it only once. */
 void connection_follow_settings(struct pg_connection *connection);
+void connection_finish(struct pg_connection *connection);
 
 /* Waits until a result can be fetched without blocking and everything is sent. Marks the connection lost otherwise. */
 MUST_CHECK enum store_result connection_wait(struct pg_connection *connection);

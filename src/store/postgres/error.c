@@ -173,7 +173,9 @@ enum store_result error_of_connecting(const struct pg_peer *peer, const char *ho
 		snprintf(words, words_bytes, "Nothing listens at %s:%s (connection refused): is PostgreSQL running there? Look "
 		         "at %s", host, port, peer->replica ? "DB_REPLICAS" : address->from_url ? "DATABASE_URL" : "DB_HOST and DB_PORT");
 	} else if (strstr(message, "could not translate host name") != NULL) {
-		snprintf(words, words_bytes, "The host name \"%s\" is not known: look at %s", host, setting(peer, "DB_HOST"));
+		const char *why = strrchr(message, ':');
+		snprintf(words, words_bytes, "The host name \"%s\" is not known (%s): look at %s", host,
+		         why != NULL ? why + 2 : message, setting(peer, "DB_HOST"));
 	} else if (strstr(message, "does not support SSL") != NULL) {
 		snprintf(words, words_bytes, "PostgreSQL at %s:%s does not offer TLS, but %s is %s: turn ssl on there, or ask for "
 		         "less", host, port, tls, address->sslmode);

@@ -98,26 +98,27 @@ struct plan_key *plan_key(struct plan *plan, int64_t user_id, struct str key)
 
 /* ---- deciding ---- */
 
+/* `shown` is the event that the change is about: as it is, or for a deletion as it was. */
 static void log_change(struct plan *plan, struct store_write *write, enum change_kind kind, const struct event *before,
-                       const struct event *after)
+                       const struct event *shown)
 {
-	const struct event *shown = after != NULL ? after : before;
+	bool deleted = kind == CHANGE_DELETED;
 
 	write->change = (struct change){
 		.seq = ++plan->seq,
 		.kind = kind,
 		.event_id = shown->id,
-		.version = after != NULL ? after->version : before->version + 1,
+		.version = shown->version + (deleted ? 1 : 0),
 		.occurred_at_us = plan->now_us,
 		.actor_id = write->actor_id,
 		.request_id = arena_str(plan->arena, write->request_id),
 		.has_before = before != NULL,
-		.has_after = after != NULL,
+		.has_after = !deleted,
 	};
 	if (before != NULL)
 		write->change.before = *before;
-	if (after != NULL)
-		write->change.after = *after;
+	if (!deleted)
+		write->change.after = *shown;
 	write->outcome = WRITE_APPLIED;
 	plan->applied++;
 }
@@ -180,7 +181,7 @@ static bool decide_change(struct plan *plan, struct store_write *write)
 	if (write->kind == WRITE_DELETE) {
 		event->exists = false;
 		event->touched = true;
-		log_change(plan, write, CHANGE_DELETED, &before, NULL);
+		log_change(plan, write, CHANGE_DELETED, &before, &before);
 		return true;
 	}
 	if (!patch_apply(write->patch, &before, write->actor_id, plan->now_us, &after)) {

@@ -63,8 +63,8 @@ static void close_session(struct store_session *base)
 	primary->deadline_ns = clock_monotonic_ns() + FAREWELL_MS * CLOCK_MS;
 	if (primary->relay_locked && statement_do(primary, SQL_UNLOCK_ALL, NULL) != STORE_OK)
 		log_debug("store", "%s", store_session_problem(base));
-	connection_close(primary);
-	connection_close(&session->replica);
+	connection_finish(primary);
+	connection_finish(&session->replica);
 	close(session->wake_fd);
 	free(session);
 }

@@ -49,7 +49,7 @@ static int compare_wanted(const void *a, const void *b)
 static enum store_result place_events(struct pg_connection *connection, const PGresult *result, const int64_t *ids,
                                       size_t count, struct arena *arena, struct event *events)
 {
-	struct wanted wanted[STORE_GET_MAX];
+	struct wanted wanted[STORE_GET_MAX] = {0};
 
 	for (size_t i = 0; i < count; i++) {
 		wanted[i] = (struct wanted){ids[i], i};

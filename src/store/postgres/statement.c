@@ -70,7 +70,7 @@ static enum store_result prepare(struct pg_connection *connection, enum statemen
 	return STORE_OK;
 }
 
-static bool send(struct pg_connection *connection, enum statement statement, const struct params *params)
+static bool send_prepared(struct pg_connection *connection, enum statement statement, const struct params *params)
 {
 	char name[8];
 
@@ -86,7 +86,7 @@ enum store_result statement_run(struct pg_connection *connection, enum statement
 	enum store_result outcome = prepare(connection, statement);
 	if (outcome != STORE_OK)
 		return outcome;
-	if (!send(connection, statement, params))
+	if (!send_prepared(connection, statement, params))
 		return error_of_connection(connection);
 	return take_results(connection, result);
 }
@@ -156,7 +156,7 @@ void pipeline_add(struct pipeline *pipeline, enum statement statement, const str
 	CHECK(pipeline->connection->prepared & (UINT64_C(1) << statement));
 	if (pipeline->result != STORE_OK)
 		return;
-	if (!send(pipeline->connection, statement, params))
+	if (!send_prepared(pipeline->connection, statement, params))
 		pipeline->result = error_of_connection(pipeline->connection);
 	pipeline->added++;
 }

@@ -1,4 +1,4 @@
-#include "redis/resolver.h"
+#include "base/resolver.h"
 
 #include <errno.h>
 #include <pthread.h>

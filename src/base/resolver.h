@@ -4,8 +4,8 @@
  * its own asks it, at most one for each resolver: a call that runs out of time leaves the question open, and the next
  * call takes it up again. Addresses in digits need none of this. Used by one thread at a time. (getaddrinfo_a(3) would
  * do the same, but its threads are unknown to the thread sanitizer, which dies of them.) */
-#ifndef EVENTLY_REDIS_RESOLVER_H
-#define EVENTLY_REDIS_RESOLVER_H
+#ifndef EVENTLY_BASE_RESOLVER_H
+#define EVENTLY_BASE_RESOLVER_H
 
 #include <netdb.h>
 
