@@ -17,8 +17,10 @@
 #include "auth/keyring.h"
 #include "auth/secret.h"
 #include "base/clock.h"
+#include "base/privilege.h"
 #include "base/random.h"
 #include "feed/warm.h"
+#include "http/listen.h"
 #include "http/tls.h"
 #include "redis/source.h"
 #include "version.h"
@@ -45,6 +47,8 @@ struct parts {
 	struct secret secret;
 	struct redis_source redis_source; /* how to reach it: shared by every connection, replaced on reload */
 	struct breaker redis_breaker; /* shared by every connection to Redis */
+	const char *user;                 /* of --user, or NULL */
+	struct { int fd; unsigned port; } bound[2]; /* PORT and METRICS_PORT, bound before --user; fd 0: not bound */
 	uint64_t refresh_at_ns;           /* when the secrets are read again (monotonic); UINT64_MAX: never */
 	struct forwarded_trust trusts[2]; /* the one in use, and the one that a reload writes */
 };
@@ -242,14 +246,14 @@ static void metrics_only(struct request *request)
 static bool start_servers(struct parts *parts, struct buf *problem)
 {
 	struct service *service = &parts->service;
-	struct server_options options = {.config = service->config, .port = (unsigned)service->config->port,
+	struct server_options options = {.config = service->config, .port = parts->bound[0].port, .listen_fd = parts->bound[0].fd,
 	                                 .tls = uses_tls(service->config), .service = service,
 	                                 .begin = routes_begin, .finished = routes_finished};
 
 	if (service->config->metrics_port != 0) {
 		parts->metrics_service = *service;
 		parts->metrics_service.is_metrics_port = true;
-		struct server_options metrics = {.config = service->config, .port = (unsigned)service->config->metrics_port, .threads = 1,
+		struct server_options metrics = {.config = service->config, .port = parts->bound[1].port, .listen_fd = parts->bound[1].fd, .threads = 1,
 		                                 .service = &parts->metrics_service, .begin = metrics_only,
 		                                 .finished = routes_finished};
 		if (!server_start(&parts->metrics_server, &metrics, problem))
@@ -258,10 +262,27 @@ static bool start_servers(struct parts *parts, struct buf *problem)
 	return server_start(&service->server, &options, problem);
 }
 
+/* Ports first, since only root may bind the low ones; then everything else as the user of --user. */
+static bool bind_ports(struct parts *parts, struct buf *problem)
+{
+	const struct config *config = parts->service.config;
+	const unsigned wanted[] = {(unsigned)config->port, (unsigned)config->metrics_port};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++) {
+		parts->bound[i].port = wanted[i];
+		if (parts->user == NULL || (i > 0 && wanted[i] == 0))
+			continue;
+		parts->bound[i].fd = listen_open(config->host, wanted[i], &parts->bound[i].port, problem);
+		if (parts->bound[i].fd < 0)
+			return false;
+	}
+	return parts->user == NULL || privilege_drop(parts->user, problem);
+}
+
 static bool start(struct parts *parts, struct buf *problem)
 {
 	if (!prepare_redis(parts, problem) || !set_limits(parts, parts->service.config, problem) ||
-	    !load_tls(parts->service.config, problem) ||
+	    !load_tls(parts->service.config, problem) || !bind_ports(parts, problem) ||
 	    !prepare_store(parts, problem) || !prepare_keys(parts, problem))
 		return false;
 	if (!prepare_caches(parts) || !start_read_lanes(parts) || !start_relay(parts) || !start_lanes(parts)) {
@@ -464,9 +485,9 @@ static void stop(struct parts *parts)
 	redis_source_finish(&parts->redis_source);
 }
 
-int serve_main(const struct config *config)
+int serve_main(const struct config *config, const char *user)
 {
-	struct parts parts = {.service = {.config = config}};
+	struct parts parts = {.service = {.config = config}, .user = user};
 	struct buf problem;
 	sigset_t signals;
 
@@ -484,8 +505,8 @@ int serve_main(const struct config *config)
 	log_catch_crashes();
 	service_label_metrics();
 	raise_descriptor_limit(config);
-	if (geteuid() == 0)
-		log_warning("serve", "running as root is not needed; run as a user of its own");
+	if (geteuid() == 0 && user == NULL)
+		log_warning("serve", "running as root is not needed; run as a user of its own (--user)");
 	atomic_store(&parts.service.access_log, strcmp(config->access_log, "on") == 0);
 	buf_init(&problem, PROBLEM_BYTES_MAX);
 	bool started = start(&parts, &problem);

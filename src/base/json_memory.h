@@ -10,5 +10,7 @@
 /* Call it before the parse that json_memory_failed is asked about. */
 void json_memory_forget(void);
 bool json_memory_failed(void);
+/* While it is on, what this thread frees is overwritten: for documents that hold secrets. */
+void json_memory_wipe(bool on);
 
 #endif

@@ -3,7 +3,10 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/privilege.h"
 #include "cli/command.h"
+#include "config/environment.h"
+#include "config/fetched.h"
 #include "config/nearest.h"
 
 static int refuse_command(const char *name)
@@ -51,10 +54,13 @@ static int run(struct cli *cli, int argc, char **argv)
 	/* Commands say themselves what went wrong; only the service logs. */
 	if (cli->command->run != command_serve)
 		log_set_level(LOG_ERROR);
+	privilege_harden();
 	if (cli->command->needs_config && !cli_load_config(cli))
 		return CLI_FAILED;
 	int exit_code = cli->command->run(cli);
 	config_free(cli->config);
+	fetched_forget();
+	environment_forget();
 	return exit_code;
 }
 

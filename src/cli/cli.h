@@ -10,7 +10,8 @@ struct config;
 /* Gives the process' exit code: 0, 1 (failed) or 2 (used wrongly). */
 int cli_main(int argc, char **argv);
 
-/* `evently serve`, in serve.c: runs until SIGTERM or SIGINT and gives the exit code. */
-int serve_main(const struct config *config);
+/* `evently serve`, in serve.c: runs until SIGTERM or SIGINT and gives the exit code. `user`: whom to become once the ports
+ * are bound; NULL: nobody else. */
+int serve_main(const struct config *config, const char *user);
 
 #endif

@@ -19,6 +19,8 @@ const struct command commands[] = {
 		.example = "PORT=8001 evently serve",
 		.needs_config = true,
 		.run = command_serve,
+		.options = {{"--user", "NAME", NULL, "Become this user once the ports are bound; to be started as root. Files of "
+		             "secrets that SIGHUP is to read again, and DATA_DIR, must be that user's."}},
 	},
 	{
 		.name = "migrate",

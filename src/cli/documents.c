@@ -35,5 +35,5 @@ int command_version(struct cli *cli)
 
 int command_serve(struct cli *cli)
 {
-	return serve_main(cli->config);
+	return serve_main(cli->config, cli_value(cli, "--user", NULL));
 }

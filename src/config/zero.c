@@ -2,10 +2,11 @@
 
 #include <curl/curl.h>
 #include <jansson.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+
+#include "base/json_memory.h"
 
 #define SECRET_NAME "evently" /* of the secret that is picked, and what we call ourselves */
 
@@ -23,16 +24,6 @@ static bool is_interrupted(void)
 	sigset_t pending;
 
 	return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
-}
-
-/* ---- memory: Jansson's is wiped when it is freed ---- */
-
-static void free_wiped(void *memory)
-{
-	if (memory == NULL)
-		return;
-	explicit_bzero(memory, malloc_usable_size(memory));
-	free(memory);
 }
 
 static void buf_wipe(struct buf *text)
@@ -194,6 +185,7 @@ static enum outcome exchange(const struct zero_request *request, const char *que
 static enum outcome judge(const struct zero_request *request, struct str text, long status, zero_field_fn *field,
                           void *context, struct buf *problem)
 {
+	json_memory_forget();
 	json_t *answer = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
 	bool says_why = json_object_get(answer, "errors") != NULL;
 	enum outcome outcome = FAILED;
@@ -201,6 +193,8 @@ static enum outcome judge(const struct zero_request *request, struct str text, l
 	if (status >= 500 || status == 429) {
 		buf_printf(problem, "Zero is in trouble: it answers with status %ld", status);
 		outcome = TRY_AGAIN;
+	} else if (json_memory_failed()) {
+		buf_lit(problem, "out of memory");
 	} else if (status != 200 && !says_why) {
 		buf_printf(problem, "Zero answers with status %ld: is ZERO_URL (%s) its address, and ZERO_TOKEN valid?", status,
 		           request->url);
@@ -231,17 +225,6 @@ static enum outcome try_once(const struct zero_request *request, const char *que
 	return outcome;
 }
 
-/* Once, which is at start, before there are other threads. */
-static bool prepare(void)
-{
-	static bool is_done;
-
-	if (!is_done)
-		json_set_alloc_funcs(malloc, free_wiped);
-	is_done = is_done || curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-	return is_done;
-}
-
 static void wait_ms(unsigned pause_ms)
 {
 	for (; pause_ms > 0 && !is_interrupted(); pause_ms -= pause_ms < SLICE_MS ? pause_ms : SLICE_MS)
@@ -255,8 +238,9 @@ bool zero_fetch(const struct zero_request *request, zero_field_fn *field, void *
 	unsigned pause_ms = ZERO_PAUSE_MS;
 	struct buf question;
 
+	json_memory_wipe(true);
 	buf_init(&question, QUERY_BYTES_MAX);
-	if (!prepare() || !print_question(&question, request->token)) {
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !print_question(&question, request->token)) {
 		buf_lit(problem, "out of memory");
 		goto out;
 	}
@@ -270,5 +254,6 @@ bool zero_fetch(const struct zero_request *request, zero_field_fn *field, void *
 	}
 out:
 	buf_wipe(&question);
+	json_memory_wipe(false);
 	return outcome == FETCHED;
 }

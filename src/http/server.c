@@ -507,7 +507,10 @@ bool server_start(struct server **out, const struct server_options *options, str
 		return false;
 	}
 	atomic_store(&server->cors, cors);
-	int fd = listen_open(config->host, options->port, &server->port, problem);
+	int fd = options->listen_fd;
+	server->port = options->port;
+	if (fd == 0)
+		fd = listen_open(config->host, options->port, &server->port, problem);
 	if (fd < 0)
 		goto fail;
 	if (!connections_start(&server->connections, (size_t)config->connections_max,

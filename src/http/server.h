@@ -13,6 +13,7 @@ struct config;
 struct server_options {
 	const struct config *config;
 	unsigned port;    /* 0: a free one */
+	int listen_fd;    /* of listen_open, taken over, and `port` is where it listens; 0: HOST and port are bound here */
 	bool tls;         /* with what tls_load has read */
 	unsigned threads; /* 0: HTTP_THREADS */
 	void *service; /* becomes request->service */

@@ -79,6 +79,7 @@ class Service:
         self.settings.update(settings or {})
         self.preload = preload
         self.limits = limits
+        self.command = ["serve"]
         self.process = None
         self.port = None
         self.log = []  # lines of standard error, of all runs
@@ -101,7 +102,7 @@ class Service:
         values = environment(self.settings)
         values.update(self.preload or {})
         self.process = subprocess.Popen(
-            [BINARY, "serve"],
+            [BINARY, *self.command],
             env=values,
             stdin=subprocess.DEVNULL,
             stdout=open(self.folder / "stdout", "wb"),
