@@ -41,7 +41,8 @@ static void close_stream(void *context)
 /* The body's owner changes here: whatever happens later, libmicrohttpd calls its release. */
 static struct MHD_Response *make_response(struct answer *answer)
 {
-	enum { STREAM_BLOCK_BYTES = 8192 };
+	/* Chunks are made in the connection's memory; this block, which every open stream keeps, serves HTTP/1.0 alone. */
+	enum { STREAM_BLOCK_BYTES = 1024 };
 	struct MHD_Response *response;
 
 	if (answer->stream != NULL) {
