@@ -37,6 +37,7 @@ struct subscriber {
 	bool parked;            /* the connection waits for answer_stream_wake */
 	bool replaying;         /* a task reads older changes into `pending` */
 	bool live;              /* has caught up with the ring once */
+	bool exists;            /* the store has the change that it began behind */
 	bool greeted;
 	bool ending;            /* after `pending` was sent the stream is over */
 	size_t item_offset;     /* bytes sent of the item behind sent_seq */
@@ -233,7 +234,10 @@ static void run_replay(struct task *task, struct store_session *session)
 		render_replayed(&text, subscriber, changes, count);
 	pthread_mutex_lock(&hub->lock);
 	subscriber->replaying = false;
-	if (result == STORE_PRUNED)
+	subscriber->exists = true;
+	if (result == STORE_OK && head < subscriber->sent_seq)
+		end(subscriber, "there is no such change: the change log's history forked; read the catalogue again");
+	else if (result == STORE_PRUNED)
 		end(subscriber, "the change log was pruned beyond the place asked for");
 	else if (result != STORE_OK)
 		end(subscriber, "older changes cannot be read now; try again");
@@ -313,7 +317,10 @@ static long next_bytes(struct subscriber *subscriber, char *space, size_t bytes_
 		return copy_pending(subscriber, space, bytes_max);
 	if (subscriber->ending)
 		return -1;
-	if (!subscriber->replaying && subscriber->sent_seq + 1 < hub->first_seq) {
+	/* A place beyond what this instance has applied: it lags behind the one that the reader comes from, or there is no
+	 * such place. The store knows. */
+	bool ahead = subscriber->sent_seq > hub->last_seq && !subscriber->exists;
+	if (!subscriber->replaying && (subscriber->sent_seq + 1 < hub->first_seq || ahead)) {
 		if (subscriber->live) {
 			metrics_count(METRIC_SSE_CUT, 0, 1);
 			end(subscriber, "too slow: resume with Last-Event-ID");
@@ -388,7 +395,7 @@ struct answer_stream *hub_subscribe(struct hub *hub, uint64_t since, unsigned vi
 	pthread_mutex_lock(&hub->lock);
 	bool admitted = !hub->closed && hub->subscriber_count < HUB_SUBSCRIBERS_MAX;
 	if (admitted) {
-		subscriber->sent_seq = since < hub->last_seq ? since : hub->last_seq;
+		subscriber->sent_seq = since == UINT64_MAX ? hub->last_seq : since;
 		subscriber->next = hub->first;
 		if (hub->first != NULL)
 			hub->first->previous = subscriber;
