@@ -120,7 +120,7 @@ void changes_stream(struct request *request)
 	struct answer_stream *stream = hub_subscribe(service->hub, since, service_visible(request),
 	                                             request->principal.user_id, request->principal.expires_at_s);
 	if (stream == NULL) {
-		answer_unavailable(request, 5, "There are too many open streams, or the service is stopping.");
+		answer_unavailable(request, 5, "There are too many open streams, or the service is starting or stopping.");
 		return;
 	}
 	answer_stream(request, 200, "text/event-stream", stream);

@@ -52,6 +52,7 @@ struct hub {
 	struct task_lane *lane;
 	struct subscriber *first;
 	size_t subscriber_count;
+	bool begun; /* the log's head is known; until then nobody subscribes */
 	bool closed;
 	/* The ring holds changes first_seq … last_seq. */
 	struct item *items;
@@ -152,6 +153,7 @@ void hub_begin(struct hub *hub, uint64_t head_seq)
 	for (struct subscriber *each = hub->first; each != NULL; each = each->next)
 		end(each, "the change log's history forked; read the catalogue again");
 	clear_ring(hub, head_seq);
+	hub->begun = true;
 	pthread_mutex_unlock(&hub->lock);
 }
 
@@ -393,7 +395,7 @@ struct answer_stream *hub_subscribe(struct hub *hub, uint64_t since, unsigned vi
 	subscriber->heartbeat_ns = clock_monotonic_ns() + HEARTBEAT_S * CLOCK_SECOND;
 	buf_init(&subscriber->pending, REPLAY_BYTES_MAX);
 	pthread_mutex_lock(&hub->lock);
-	bool admitted = !hub->closed && hub->subscriber_count < HUB_SUBSCRIBERS_MAX;
+	bool admitted = hub->begun && !hub->closed && hub->subscriber_count < HUB_SUBSCRIBERS_MAX;
 	if (admitted) {
 		subscriber->sent_seq = since == UINT64_MAX ? hub->last_seq : since;
 		subscriber->next = hub->first;

@@ -27,7 +27,7 @@ void hub_publish(struct hub *hub, const struct change *change);
 void hub_cut_users(struct hub *hub, bool (*is_out)(void *context, int64_t user_id), void *context);
 
 /* A stream for an answer: changes after `since` (UINT64_MAX: only new ones) that a viewer of `visible` sees. NULL: no
- * memory, too many subscribers, or the hub is closed. */
+ * memory, too many subscribers, or the hub has not begun or is closed. */
 MUST_CHECK struct answer_stream *hub_subscribe(struct hub *hub, uint64_t since, unsigned visible, int64_t user_id,
                                                int64_t expires_at_s);
 /* Ends every stream with a comment that says so; no new ones. Before the HTTP server is stopped. */

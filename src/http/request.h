@@ -51,7 +51,7 @@ enum header {
 };
 
 enum {
-	REQUEST_TARGET_BYTES_MAX = 4096,
+	REQUEST_TARGET_BYTES_MAX = 6144,
 	REQUEST_HEADER_BYTES_MAX = 8192,  /* with the target; far beyond, libmicrohttpd refuses by itself */
 	REQUEST_QUERY_PARAMETERS_MAX = 64,
 	REQUEST_ID_BYTES_MAX = 128,
