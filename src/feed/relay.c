@@ -1,8 +1,6 @@
 #include "feed/relay.h"
 
 #include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -10,52 +8,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "feed/outlet.h"
+#include "feed/relay_parts.h"
 
 enum {
 	BATCH = 512,
-	ARENA_BYTES_MAX = 256 << 20,
 	STORE_TIMEOUT_MS = 1000,
 	CHECK_MS = 300,  /* between two looks at lock and stream; the lock of a silent holder goes after 1000 */
 	RETRY_MS = 400,  /* between two tries for the lock */
 	RECORD_MS = 200, /* the position is recorded at most so often: a record is a commit, and recovery needs it rarely */
 	STOP_MS = 1000,
 };
-
-enum redis_state { REDIS_AWAY, REDIS_REFUSING, REDIS_CONNECTED };
-
-/* A run of changes read from the log. */
-struct batch {
-	enum store_result result;
-	uint64_t after, head;
-	struct change *changes; /* in the arena */
-	size_t count;
-	struct arena arena;
-};
-
-struct relay {
-	struct relay_options options;
-	pthread_t thread;
-	int wake_fd;
-	atomic_bool stop;
-	/* read by other threads */
-	atomic_bool holder;
-	atomic_int redis;              /* enum redis_state */
-	_Atomic uint64_t published;    /* last change on the channels */
-	_Atomic uint64_t head;         /* of the log, as last read */
-	/* the thread's own */
-	struct store_session *session;
-	struct outlet *outlet;
-	uint64_t streamed;             /* last change in the stream */
-	uint64_t recorded;             /* what the database says of `published` */
-	uint64_t recorded_ns, checked_ns;
-	struct batch batches[2];       /* the one that is sent, and the one read meanwhile */
-	uint64_t ahead_after;          /* where the latter begins */
-	bool in_trouble;               /* it was logged, and nothing has succeeded since */
-};
-
-/* What a step of the holder leads to. */
-enum step { STEP_MORE, STEP_IDLE, STEP_LOOK, STEP_WAIT, STEP_RELEASE };
 
 /* ---- saying so ---- */
 
@@ -67,7 +29,7 @@ static void show_position(struct relay *relay)
 	metrics_gauge(METRIC_RELAY_LAG, 0, (int64_t)state.lag);
 }
 
-static void set_published(struct relay *relay, uint64_t seq)
+void relay_set_published(struct relay *relay, uint64_t seq)
 {
 	atomic_store(&relay->published, seq);
 	show_position(relay);
@@ -89,7 +51,7 @@ static void tell_recovery(struct relay *relay)
 	atomic_store(&relay->redis, REDIS_CONNECTED);
 }
 
-static enum step judge_store(struct relay *relay, enum store_result result)
+enum step relay_judge_store(struct relay *relay, enum store_result result)
 {
 	if (result == STORE_OK)
 		return STEP_MORE;
@@ -100,7 +62,7 @@ static enum step judge_store(struct relay *relay, enum store_result result)
 	return STEP_RELEASE;
 }
 
-static enum step judge_outlet(struct relay *relay, enum outlet_result result)
+enum step relay_judge_outlet(struct relay *relay, enum outlet_result result)
 {
 	/* A Redis that refuses messages still answers other questions: it refuses until a message went through. */
 	if (result == OUTLET_AWAY || result == OUTLET_REFUSED)
@@ -119,29 +81,29 @@ static enum step judge_outlet(struct relay *relay, enum outlet_result result)
 
 /* ---- the record and the lock ---- */
 
-static void bound(struct relay *relay)
+void relay_bound(struct relay *relay)
 {
 	store_session_deadline(relay->session, clock_monotonic_ns() + STORE_TIMEOUT_MS * CLOCK_MS);
 }
 
-static enum step record(struct relay *relay)
+enum step relay_record(struct relay *relay)
 {
 	uint64_t published = atomic_load(&relay->published);
 
 	relay->recorded_ns = clock_monotonic_ns();
 	if (published <= relay->recorded)
 		return STEP_MORE;
-	bound(relay);
-	enum step step = judge_store(relay, store_relay_advance(relay->session, published));
+	relay_bound(relay);
+	enum step step = relay_judge_store(relay, store_relay_advance(relay->session, published));
 	if (step == STEP_MORE)
 		relay->recorded = published;
 	return step;
 }
 
-static enum step hold_lock(struct relay *relay)
+enum step relay_hold_lock(struct relay *relay)
 {
-	bound(relay);
-	enum step step = judge_store(relay, store_relay_lock(relay->session));
+	relay_bound(relay);
+	enum step step = relay_judge_store(relay, store_relay_lock(relay->session));
 	relay->checked_ns = clock_monotonic_ns();
 	return step;
 }
@@ -160,146 +122,6 @@ static void release(struct relay *relay)
 	relay->session = fresh;
 }
 
-/* ---- gaps ---- */
-
-/* The change before the oldest that the log still has behind `after`. */
-static enum step find_oldest(struct relay *relay, uint64_t after, uint64_t *before_oldest)
-{
-	const struct store_audit_filter all = {0};
-	struct change *changes;
-	size_t count;
-	uint64_t as_of;
-	struct arena arena;
-
-	arena_init(&arena, ARENA_BYTES_MAX);
-	bound(relay);
-	enum store_result result = store_audit(relay->session, &all, after, 1, &arena, &changes, &count, &as_of);
-	if (result == STORE_OK)
-		*before_oldest = count == 1 ? changes[0].seq - 1 : as_of;
-	arena_finish(&arena);
-	return judge_store(relay, result);
-}
-
-/* Leaves the stream a word about the changes behind its end up to `to`, which it will not get. */
-static enum step skip_in_stream(struct relay *relay, uint64_t to, const char *why)
-{
-	struct outlet_tail tail;
-	uint64_t from = relay->streamed + 1;
-
-	if (to < from)
-		return STEP_MORE;
-	struct log_field fields[] = {LOG_INTEGER("from_seq", from), LOG_INTEGER("to_seq", to)};
-	log_line(LOG_WARNING, "relay", fields, ARRAY_LENGTH(fields), "the stream goes without changes %llu to %llu: %s",
-	         (unsigned long long)from, (unsigned long long)to, why);
-	outlet_begin(relay->outlet);
-	outlet_add_gap(relay->outlet, from, to);
-	enum step step = judge_outlet(relay, outlet_commit(relay->outlet, &tail, NULL, NULL));
-	if (step == STEP_MORE)
-		relay->streamed = to;
-	return step;
-}
-
-/* The log begins behind what stream or channels would need next. */
-static enum step skip_pruned(struct relay *relay, uint64_t after)
-{
-	uint64_t before_oldest = after, published = atomic_load(&relay->published);
-
-	enum step step = find_oldest(relay, after, &before_oldest);
-	if (step == STEP_MORE)
-		step = skip_in_stream(relay, before_oldest, "they were pruned");
-	if (step != STEP_MORE || published >= before_oldest)
-		return step;
-	log_error("relay", "changes %llu to %llu were pruned before they were published", (unsigned long long)published + 1,
-	          (unsigned long long)before_oldest);
-	set_published(relay, before_oldest);
-	return STEP_MORE;
-}
-
-/* ---- looking where everything stands ---- */
-
-/* The stream's last entry tells of the same change as the log: by its time, to the microsecond. */
-static enum step compare(struct relay *relay, const struct outlet_tail *tail, bool *same)
-{
-	struct change *changes;
-	size_t count;
-	uint64_t head;
-	struct arena arena;
-	struct buf message;
-
-	*same = true;
-	if (tail->seq == 0 || tail->payload.ptr == NULL)
-		return STEP_MORE;
-	arena_init(&arena, ARENA_BYTES_MAX);
-	buf_init(&message, 1 << 20);
-	bound(relay);
-	enum store_result result = store_changes_after(relay->session, tail->seq - 1, 1, &arena, &changes, &count, &head);
-	if (result == STORE_OK) {
-		if (count == 1)
-			change_json_message(&message, &changes[0]);
-		struct str wanted = buf_view(&message);
-		const char *time = wanted.len > 0 ? memmem(wanted.ptr, wanted.len, "\"occurred_at\"", 13) : NULL;
-		const char *end = time != NULL ? memchr(time, ',', (size_t)(wanted.ptr + wanted.len - time)) : NULL;
-		*same = end == NULL || memmem(tail->payload.ptr, tail->payload.len, time, (size_t)(end - time)) != NULL;
-	}
-	buf_finish(&message);
-	arena_finish(&arena);
-	return result == STORE_PRUNED ? STEP_MORE : judge_store(relay, result);
-}
-
-/* The database lost commits, or another one is used: what the stream tells never happened here. */
-static enum step set_aside(struct relay *relay, uint64_t seq, uint64_t head)
-{
-	log_error("relay", "the stream (up to %llu) does not tell what the change log (up to %llu) does: it is renamed to "
-	          OUTLET_STREAM ":forked, and filled anew", (unsigned long long)seq, (unsigned long long)head);
-	enum step step = judge_outlet(relay, outlet_set_aside(relay->outlet));
-	return step == STEP_MORE ? STEP_LOOK : step;
-}
-
-static enum step prepare_refill(struct relay *relay)
-{
-	uint64_t published = atomic_load(&relay->published), entries_max = relay->options.entries_max;
-
-	if (relay->streamed >= published)
-		return STEP_MORE;
-	log_warning("relay", "the stream ends at change %llu, %llu were relayed: it is filled again from the change log",
-	            (unsigned long long)relay->streamed, (unsigned long long)published);
-	if (published - relay->streamed <= entries_max)
-		return STEP_MORE;
-	return skip_in_stream(relay, published - entries_max, "it keeps no more than STREAM_ENTRIES_MAX");
-}
-
-/* With the lock held. The order matters: the head is read after the stream's end, so that it cannot lie before it. */
-static enum step look(struct relay *relay)
-{
-	struct outlet_tail tail;
-	struct store_head head;
-	uint64_t position;
-	bool same;
-
-	relay->batches[1].count = 0; /* what was read before may have been of another history */
-	enum step step = hold_lock(relay);
-	if (step == STEP_MORE)
-		step = record(relay);
-	if (step == STEP_MORE)
-		step = judge_outlet(relay, outlet_look(relay->outlet, &tail));
-	if (step == STEP_MORE)
-		step = judge_store(relay, store_head(relay->session, &head));
-	if (step == STEP_MORE)
-		step = judge_store(relay, store_relay_position(relay->session, &position));
-	if (step != STEP_MORE)
-		return step;
-	step = tail.seq <= head.seq ? compare(relay, &tail, &same) : STEP_MORE;
-	if (step != STEP_MORE)
-		return step;
-	if (tail.seq > head.seq || !same)
-		return set_aside(relay, tail.seq, head.seq);
-	relay->streamed = tail.seq;
-	relay->recorded = position;
-	atomic_store(&relay->head, head.seq);
-	set_published(relay, position);
-	return prepare_refill(relay);
-}
-
 /* ---- relaying ---- */
 
 static void read_batch(struct relay *relay, struct batch *batch, uint64_t after)
@@ -307,7 +129,7 @@ static void read_batch(struct relay *relay, struct batch *batch, uint64_t after)
 	arena_reset(&batch->arena);
 	batch->after = after;
 	batch->count = 0;
-	bound(relay);
+	relay_bound(relay);
 	batch->result = store_changes_after(relay->session, after, BATCH, &batch->arena, &batch->changes, &batch->count, &batch->head);
 }
 
@@ -342,12 +164,12 @@ static enum step send_batch(struct relay *relay, const struct batch *batch)
 	}
 	relay->ahead_after = last;
 	enum step step =
-		judge_outlet(relay, outlet_commit(relay->outlet, &tail, batch->count == BATCH ? read_ahead : NULL, relay));
+		relay_judge_outlet(relay, outlet_commit(relay->outlet, &tail, batch->count == BATCH ? read_ahead : NULL, relay));
 	if (step != STEP_MORE)
 		return step;
 	relay->streamed = relay->streamed > last ? relay->streamed : last;
 	if (last > published)
-		set_published(relay, last);
+		relay_set_published(relay, last);
 	tell_recovery(relay);
 	return tail.seq == relay->streamed ? STEP_MORE : STEP_LOOK;
 }
@@ -364,9 +186,9 @@ static enum step relay_batch(struct relay *relay)
 	relay->batches[1].count = 0;
 	bool is_gapless = batch->result != STORE_OK || batch->count == 0 || batch->changes[0].seq == after + 1;
 	if (batch->result == STORE_PRUNED || !is_gapless)
-		return skip_pruned(relay, after);
+		return relay_skip_pruned(relay, after);
 	if (batch->result != STORE_OK)
-		return judge_store(relay, batch->result);
+		return relay_judge_store(relay, batch->result);
 	atomic_store(&relay->head, batch->head);
 	if (batch->count > 0)
 		return send_batch(relay, batch);
@@ -379,9 +201,9 @@ static enum step check(struct relay *relay)
 {
 	struct outlet_tail tail;
 
-	enum step step = hold_lock(relay);
+	enum step step = relay_hold_lock(relay);
 	if (step == STEP_MORE)
-		step = judge_outlet(relay, outlet_look(relay->outlet, &tail));
+		step = relay_judge_outlet(relay, outlet_look(relay->outlet, &tail));
 	if (step == STEP_MORE && tail.seq != relay->streamed)
 		return STEP_LOOK;
 	return step;
@@ -399,7 +221,7 @@ static enum step relay_some(struct relay *relay)
 	if (is_due(relay->checked_ns, CHECK_MS))
 		step = check(relay);
 	if (step == STEP_MORE && is_due(relay->recorded_ns, RECORD_MS))
-		step = record(relay);
+		step = relay_record(relay);
 	return step == STEP_MORE ? relay_batch(relay) : step;
 }
 
@@ -423,9 +245,9 @@ static void look_from_outside(struct relay *relay)
 {
 	uint64_t position;
 
-	bound(relay);
+	relay_bound(relay);
 	if (store_relay_position(relay->session, &position) == STORE_OK)
-		set_published(relay, position);
+		relay_set_published(relay, position);
 	relay->in_trouble = false;
 	atomic_store(&relay->redis, REDIS_CONNECTED);
 }
@@ -433,11 +255,11 @@ static void look_from_outside(struct relay *relay)
 /* Tries to become the holder. An instance that does not reach Redis leaves the lock to one that does. */
 static enum step take(struct relay *relay)
 {
-	enum step step = judge_outlet(relay, outlet_ping(relay->outlet));
+	enum step step = relay_judge_outlet(relay, outlet_ping(relay->outlet));
 
 	if (step != STEP_MORE)
 		return STEP_WAIT;
-	bound(relay);
+	relay_bound(relay);
 	enum store_result result = store_relay_lock(relay->session);
 	if (result == STORE_IN_USE)
 		look_from_outside(relay);
@@ -452,7 +274,7 @@ static enum step take(struct relay *relay)
 
 static enum step look_and_say(struct relay *relay, bool took_over)
 {
-	enum step step = look(relay);
+	enum step step = relay_look(relay);
 
 	if (step == STEP_MORE && took_over) {
 		struct log_field fields[] = {LOG_INTEGER("published", atomic_load(&relay->published)),
@@ -494,7 +316,7 @@ static void *run(void *argument)
 		else if (step == STEP_WAIT || step == STEP_RELEASE)
 			rest(relay, RETRY_MS, false);
 	}
-	if (atomic_load(&relay->holder) && record(relay) != STEP_MORE)
+	if (atomic_load(&relay->holder) && relay_record(relay) != STEP_MORE)
 		log_warning("relay", "how far messages went could not be recorded; some will be published again");
 	return NULL;
 }
@@ -554,7 +376,7 @@ struct relay *relay_start(const struct relay_options *options)
 		return NULL;
 	relay->options = *options;
 	for (size_t i = 0; i < ARRAY_LENGTH(relay->batches); i++)
-		arena_init(&relay->batches[i].arena, ARENA_BYTES_MAX);
+		arena_init(&relay->batches[i].arena, RELAY_BATCH_BYTES_MAX);
 	relay->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	relay->session = store_session_open(options->store);
 	relay->outlet = outlet_create(options->redis, options->entries_max);
