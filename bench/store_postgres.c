@@ -124,6 +124,7 @@ static void run(struct bench *bench, const char *name, size_t each, double secon
 	uint64_t begun_ns = clock_monotonic_ns(), now_ns = begun_ns;
 
 	bench->samples = 0;
+	store_session_deadline(bench->session, begun_ns + 60 * CLOCK_SECOND);
 	for (int i = 0; i < 20; i++)
 		call(bench, context);
 	arena_reset(&bench->arena);

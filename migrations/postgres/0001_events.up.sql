@@ -1,6 +1,6 @@
 -- Users and events. On an empty database they are made; where a table `events` is already there (the Python service's,
 -- known by `alembic_version`, or one that a downgrade left) it is adopted in place: every row is kept, naive times are
--- taken as UTC, integer ids grow to 64 bits, missing values get the defaults of docs/operations.md.
+-- taken as UTC, integer ids grow to 64 bits, missing values get the defaults of docs/postgresql.md.
 
 CREATE TABLE IF NOT EXISTS users (
 	id bigint PRIMARY KEY,
