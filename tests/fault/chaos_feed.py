@@ -65,7 +65,7 @@ class Actor(threading.Thread):
             self.problem = problem
 
     def any_port(self):
-        return self.chance.choice(self.world.services).port
+        return self.chance.choice(self.world.services).settings["PORT"]  # known also while it starts
 
 
 class Writer(Actor):
