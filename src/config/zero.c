@@ -167,6 +167,8 @@ static enum outcome exchange(const struct zero_request *request, const char *que
 	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
 	CURLcode result = CURLE_OUT_OF_MEMORY;
 
+	/* The service ignores it anyway; a command may be writing to a pipe, and libcurl to a connection that was cut. */
+	void (*before)(int) = signal(SIGPIPE, SIG_IGN);
 	*status = 0;
 	if (curl != NULL && headers != NULL && set_options(curl, request, headers, question, answer))
 		result = curl_easy_perform(curl);
@@ -174,6 +176,8 @@ static enum outcome exchange(const struct zero_request *request, const char *que
 		result = curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
 	curl_slist_free_all(headers);
 	curl_easy_cleanup(curl);
+	if (before != SIG_ERR)
+		(void)signal(SIGPIPE, before);
 	if (result == CURLE_OK)
 		return FETCHED;
 	bool untrusted = result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE;

@@ -18,6 +18,7 @@ enum {
 };
 
 struct outlet {
+	const char *aside; /* the key of a stream that tells of what never happened */
 	struct breaker breaker;
 	struct redis *redis;
 	char entries_max[NUMBER_BYTES];
@@ -46,6 +47,9 @@ struct outlet *outlet_create(const struct redis_options *options, uint64_t entri
 	/* The settings' timeout is a cache's; a batch that is to be on Redis' disk before it is answered takes longer. */
 	if (own.timeout_ms < OUTLET_TIMEOUT_MS)
 		own.timeout_ms = OUTLET_TIMEOUT_MS;
+	own.home_key = OUTLET_STREAM;
+	/* In a cluster a key can be renamed within its slot only: the braces put it there. */
+	outlet->aside = own.cluster != NULL && own.cluster[0] != '\0' ? "{" OUTLET_STREAM "}:forked" : OUTLET_STREAM ":forked";
 	breaker_init(&outlet->breaker, "redis of the relay", BREAKER_SERIES, FAILURES_MAX, BACKOFF_MS, BACKOFF_MS_MAX);
 	arena_init(&outlet->arena, ARENA_BYTES_MAX);
 	buf_init(&outlet->message, MESSAGE_BYTES_MAX);
@@ -167,7 +171,7 @@ enum outlet_result outlet_set_aside(struct outlet *outlet)
 {
 	struct redis_reply **replies;
 
-	redis_append(outlet->redis, STR("RENAME"), STR(OUTLET_STREAM), STR(OUTLET_STREAM ":forked"));
+	redis_append(outlet->redis, STR("RENAME"), STR(OUTLET_STREAM), str_from(outlet->aside));
 	enum outlet_result result = run(outlet, &replies);
 	if (result == OUTLET_DONE && replies[0]->type == REPLY_ERROR)
 		return refuse(outlet, "RENAME", replies[0]);

@@ -52,7 +52,7 @@ void outlet_add_gap(struct outlet *outlet, uint64_t from, uint64_t to);
 MUST_CHECK enum outlet_result outlet_commit(struct outlet *outlet, struct outlet_tail *tail, void (*meanwhile)(void *context),
                                             void *context);
 
-/* Renames the stream to OUTLET_STREAM ":forked", because it tells of changes that never happened. */
+/* Renames the stream to OUTLET_STREAM ":forked" ("{…}:forked" in a cluster), because it tells of changes that never happened. */
 MUST_CHECK enum outlet_result outlet_set_aside(struct outlet *outlet);
 
 #endif

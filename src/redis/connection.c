@@ -10,17 +10,22 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/resolver.h"
+#include "redis/cluster.h"
+#include "redis/place.h"
+#include "redis/sentinel.h"
 #include "redis/source.h"
 #include "redis/tls.h"
 #include "redis/transport.h"
 
 enum { TEXTS_BYTES_MAX = 1 << 17 };
-enum { READ_BYTES = 16384, PROBLEM_BYTES_MAX = 512, FAILURES_MAX = 1, BACKOFF_MS = 100, BACKOFF_MS_MAX = 5000 };
+enum { READ_BYTES = 16384, PROBLEM_BYTES_MAX = 512, FAILURES_MAX = 1, BACKOFF_MS = 100, BACKOFF_MS_MAX = 1000 };
 
 struct redis {
 	struct redis_options options; /* its texts are in `texts` */
 	struct arena texts;
 	unsigned generation; /* of options.source, that the options are of */
+	struct redis_place place;  /* of the server that the connection leads to */
+	struct cluster *cluster;   /* spreads commands over nodes; NULL: all go to one server */
 	struct breaker *breaker;
 	struct tls_trust *trust; /* NULL without TLS, or when it could not be made: then trust_problem says why */
 	char trust_problem[PROBLEM_BYTES_MAX];
@@ -52,6 +57,14 @@ static void make_trust(struct redis *redis)
 	buf_finish(&problem);
 }
 
+/* What follows from the options. */
+static void settle(struct redis *redis)
+{
+	snprintf(redis->place.host, sizeof redis->place.host, "%s", redis->options.host);
+	redis->place.port = redis->options.port;
+	make_trust(redis);
+}
+
 struct redis *redis_create(const struct redis_options *options, struct breaker *breaker)
 {
 	struct redis *redis = calloc(1, sizeof *redis);
@@ -68,7 +81,14 @@ struct redis *redis_create(const struct redis_options *options, struct breaker *
 		redis_destroy(redis);
 		return NULL;
 	}
-	make_trust(redis);
+	settle(redis);
+	if (redis->options.cluster[0] != '\0' && redis->options.home_key[0] == '\0') {
+		redis->cluster = cluster_create(&redis->options);
+		if (redis->cluster == NULL) {
+			redis_destroy(redis);
+			return NULL;
+		}
+	}
 	return redis;
 }
 
@@ -84,6 +104,7 @@ void redis_destroy(struct redis *redis)
 	if (redis == NULL)
 		return;
 	disconnect(redis);
+	cluster_destroy(redis->cluster);
 	resolver_finish(&redis->resolver);
 	tls_trust_destroy(redis->trust);
 	buf_finish(&redis->request);
@@ -108,7 +129,7 @@ PRINTF_LIKE(3, 4) static enum redis_result fail(struct redis *redis, enum redis_
 {
 	char text[PROBLEM_BYTES_MAX / 2];
 	va_list arguments;
-	bool is_ipv6 = strchr(redis->options.host, ':') != NULL;
+	bool is_ipv6 = strchr(redis->place.host, ':') != NULL;
 
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
@@ -118,7 +139,7 @@ PRINTF_LIKE(3, 4) static enum redis_result fail(struct redis *redis, enum redis_
 			*c = ' ';
 	}
 	snprintf(redis->problem, sizeof redis->problem, "Redis at %s%.200s%s:%u %s", is_ipv6 ? "[" : "",
-		 redis->options.host, is_ipv6 ? "]" : "", redis->options.port, text);
+		 redis->place.host, is_ipv6 ? "]" : "", redis->place.port, text);
 	return result;
 }
 
@@ -156,7 +177,10 @@ void redis_append_list(struct redis *redis, const struct str *arguments, size_t 
 	CHECK(count > 0);
 	if (count > REDIS_ARGUMENTS_MAX)
 		redis->request.failed = true;
-	append_command(&redis->request, arguments, count);
+	if (redis->cluster != NULL)
+		cluster_append(redis->cluster, arguments, count);
+	else
+		append_command(&redis->request, arguments, count);
 	redis->commands++;
 }
 
@@ -283,7 +307,24 @@ static enum redis_result check_ready(struct redis *redis, const struct redis_rep
 	return REDIS_DONE;
 }
 
-/* AUTH and SELECT in one round trip. */
+/* A sentinel may hear of a failover later than we ask it. */
+static enum redis_result check_role(struct redis *redis, const struct redis_reply *reply)
+{
+	if (reply->type == REPLY_ARRAY && reply->count > 0 && str_equal(reply->elements[0]->text, STR("master")))
+		return REDIS_DONE;
+	return fail(redis, REDIS_REFUSED, "is not the master of \"%s\" (yet, or no longer)", redis->options.master_name);
+}
+
+static enum redis_result refuse(struct redis *redis, const struct redis_reply *reply, bool of_entry, bool is_last)
+{
+	if (of_entry)
+		return refuse_entry(redis, reply);
+	if (is_last && redis->options.sentinels[0] != '\0')
+		return fail(redis, REDIS_REFUSED, "does not say its role: %s", reply->text.ptr);
+	return refuse_database(redis, reply);
+}
+
+/* AUTH, SELECT and ROLE in one round trip. */
 static enum redis_result enter(struct redis *redis, uint64_t deadline_ns)
 {
 	const struct redis_options *options = &redis->options;
@@ -307,6 +348,10 @@ static enum redis_result enter(struct redis *redis, uint64_t deadline_ns)
 		append_command(&request, (const struct str[]){STR("SELECT"), number}, 2);
 		exchange.expected++;
 	}
+	if (options->sentinels[0] != '\0') {
+		append_command(&request, (const struct str[]){STR("ROLE")}, 1);
+		exchange.expected++;
+	}
 	exchange.unsent = buf_view(&request);
 	if (exchange.expected > 0)
 		result = run_exchange(redis, &exchange, &arena);
@@ -314,9 +359,10 @@ static enum redis_result enter(struct redis *redis, uint64_t deadline_ns)
 		const struct redis_reply *reply = exchange.replies[i];
 		result = check_ready(redis, reply);
 		if (result == REDIS_DONE && reply->type == REPLY_ERROR)
-			result = i == 0 && (has_password || has_user) ? refuse_entry(redis, reply)
-								      : refuse_database(redis, reply);
+			result = refuse(redis, reply, i == 0 && (has_password || has_user), i + 1 == exchange.expected);
 	}
+	if (result == REDIS_DONE && options->sentinels[0] != '\0')
+		result = check_role(redis, exchange.replies[exchange.expected - 1]);
 	if (request.ptr != NULL)
 		explicit_bzero(request.ptr, request.len);
 	buf_finish(&request);
@@ -332,7 +378,7 @@ static enum redis_result open_tls(struct redis *redis, uint64_t deadline_ns)
 	if (redis->trust == NULL)
 		return fail(redis, REDIS_REFUSED, "cannot be verified: %s", redis->trust_problem);
 	buf_init(&why, PROBLEM_BYTES_MAX);
-	switch (tls_open(&redis->transport, redis->trust, redis->options.host, deadline_ns, &why)) {
+	switch (tls_open(&redis->transport, redis->trust, redis->place.host, deadline_ns, &why)) {
 	case TLS_DONE: break;
 	case TLS_TIMEOUT:
 		result = fail(redis, REDIS_TIMEOUT,
@@ -354,12 +400,40 @@ static enum redis_result open_tls(struct redis *redis, uint64_t deadline_ns)
 	return result;
 }
 
+/* Where the master is, for those whom the settings tell only whom to ask. */
+static enum redis_result locate(struct redis *redis, uint64_t deadline_ns)
+{
+	const struct redis_options *options = &redis->options;
+	bool by_sentinels = options->sentinels[0] != '\0', by_cluster = options->cluster[0] != '\0';
+	struct redis_place found;
+	struct buf problem;
+
+	if (!by_sentinels && !by_cluster)
+		return REDIS_DONE;
+	buf_init(&problem, PROBLEM_BYTES_MAX);
+	enum redis_result result = by_sentinels ? sentinel_find(options, deadline_ns, &found, &problem)
+						: cluster_find(options, deadline_ns, &found, &problem);
+	if (result != REDIS_DONE)
+		(void)fail(redis, result, "(by %s): %.*s", by_sentinels ? "REDIS_SENTINELS" : "REDIS_CLUSTER",
+			   STR_ARG(buf_view(&problem)));
+	buf_finish(&problem);
+	if (result != REDIS_DONE || redis_place_same(&found, &redis->place))
+		return result;
+	resolver_finish(&redis->resolver); /* it is for one host */
+	redis->resolver = (struct resolver){0};
+	redis->place = found;
+	return REDIS_DONE;
+}
+
 static enum redis_result reach(struct redis *redis, uint64_t deadline_ns)
 {
 	struct addrinfo *addresses;
 	const char *why;
 
-	switch (resolver_find(&redis->resolver, redis->options.host, redis->options.port, deadline_ns, &addresses,
+	enum redis_result located = locate(redis, deadline_ns);
+	if (located != REDIS_DONE)
+		return located;
+	switch (resolver_find(&redis->resolver, redis->place.host, redis->place.port, deadline_ns, &addresses,
 			      &why)) {
 	case RESOLVER_DONE: break;
 	case RESOLVER_TIMEOUT: return fail(redis, REDIS_TIMEOUT, "cannot be found: %s", why);
@@ -414,11 +488,18 @@ static void follow_source(struct redis *redis)
 		redis_options_finish(&fresh, &texts);
 		return;
 	}
-	fresh.timeout_ms = redis->options.timeout_ms; /* that one is the caller's */
+	/* These are the caller's. */
+	fresh.timeout_ms = redis->options.timeout_ms;
+	fresh.home_key = arena_str(&texts, str_from(redis->options.home_key)).ptr;
+	if (texts.failed) {
+		redis_options_finish(&fresh, &texts);
+		return;
+	}
 	bool elsewhere = !redis_options_same_place(&fresh, &redis->options);
 	if (elsewhere) {
 		disconnect(redis);
 		resolver_finish(&redis->resolver);
+		redis->resolver = (struct resolver){0};
 		tls_trust_destroy(redis->trust);
 		redis->trust = NULL;
 	}
@@ -427,7 +508,9 @@ static void follow_source(struct redis *redis)
 	redis->texts = texts;
 	redis->generation = generation;
 	if (elsewhere)
-		make_trust(redis);
+		settle(redis);
+	if (redis->cluster != NULL)
+		cluster_reset(redis->cluster);
 }
 
 /* ---- a run ---- */
@@ -446,11 +529,28 @@ static void remember(struct redis *redis, enum redis_result result)
 	}
 }
 
+static enum redis_result try_cluster(struct redis *redis, struct exchange *exchange, struct arena *arena)
+{
+	struct buf problem;
+	enum redis_result result = REDIS_TOO_LARGE;
+
+	buf_init(&problem, PROBLEM_BYTES_MAX);
+	exchange->replies = arena_array(arena, struct redis_reply *, exchange->expected);
+	if (exchange->replies != NULL)
+		result = cluster_run(redis->cluster, exchange->deadline_ns, arena, exchange->replies, exchange->expected, &problem);
+	if (result != REDIS_DONE)
+		(void)fail(redis, result, "and its cluster: %.*s", STR_ARG(buf_view(&problem)));
+	buf_finish(&problem);
+	return result;
+}
+
 static enum redis_result try_run(struct redis *redis, struct exchange *exchange, struct arena *arena)
 {
 	enum redis_result result = REDIS_DONE;
 
 	follow_source(redis);
+	if (redis->cluster != NULL)
+		return try_cluster(redis, exchange, arena);
 	if (!is_usable(redis)) {
 		disconnect(redis);
 		result = connect_anew(redis, exchange->deadline_ns);
@@ -464,11 +564,13 @@ static enum redis_result try_run(struct redis *redis, struct exchange *exchange,
 	return result;
 }
 
-/* A demoted primary refuses writes: the name may lead to the new one, so the connection is given up. */
+/* A demoted primary refuses writes, and a cluster's node may have given its slot away: asking anew leads to the right one,
+ * so the connection is given up. */
 static bool is_demoted(const struct exchange *exchange)
 {
 	for (size_t i = 0; i < exchange->received; i++) {
-		if (redis_reply_is_error(exchange->replies[i], "READONLY"))
+		if (redis_reply_is_error(exchange->replies[i], "READONLY") ||
+		    redis_reply_is_error(exchange->replies[i], "MOVED ") || redis_reply_is_error(exchange->replies[i], "ASK "))
 			return true;
 	}
 	return false;
@@ -512,6 +614,8 @@ enum redis_result redis_run_while(struct redis *redis, uint64_t deadline_ns, str
 	if (result == REDIS_DONE && is_demoted(&exchange))
 		disconnect(redis);
 	buf_clear(&redis->request);
+	if (redis->cluster != NULL)
+		cluster_clear(redis->cluster);
 	redis->commands = 0;
 	return result;
 }

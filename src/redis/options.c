@@ -2,10 +2,39 @@
 
 #include "config/config.h"
 #include "redis/address.h"
+#include "redis/place.h"
 
 static const char *kept(struct arena *arena, const char *text)
 {
-	return arena_str(arena, str_from(text)).ptr;
+	return arena_str(arena, str_from(text != NULL ? text : "")).ptr;
+}
+
+static bool reads_url(const struct config *config)
+{
+	return config->redis_url[0] != '\0' && config->redis_cluster[0] == '\0' && config->redis_sentinels[0] == '\0';
+}
+
+/* The first node stands for all of them in words to people. */
+static bool take_nodes(struct redis_options *options, const struct config *config, struct arena *arena,
+		       struct buf *problem)
+{
+	const char *nodes = config->redis_cluster[0] != '\0' ? config->redis_cluster : config->redis_sentinels;
+	struct str list = str_from(nodes);
+	struct redis_place first;
+
+	options->cluster = kept(arena, config->redis_cluster);
+	options->sentinels = kept(arena, config->redis_sentinels);
+	options->master_name = kept(arena, config->redis_master_name);
+	options->home_key = "";
+	if (redis_place_next(&list, &first)) {
+		options->host = kept(arena, first.host);
+		options->port = first.port;
+	}
+	if (config->redis_cluster[0] != '\0' && options->database != 0) {
+		buf_printf(problem, "REDIS_DATABASE is %u: allowed is 0, a cluster has no other", options->database);
+		return false;
+	}
+	return true;
 }
 
 bool redis_options_from_config(struct redis_options *options, const struct config *config, struct arena *arena,
@@ -13,7 +42,7 @@ bool redis_options_from_config(struct redis_options *options, const struct confi
 {
 	struct redis_address address;
 
-	if (config->redis_url[0] != '\0') {
+	if (reads_url(config)) {
 		if (!redis_address_parse(&address, str_from(config->redis_url), arena, problem))
 			return false;
 	} else {
@@ -34,8 +63,10 @@ bool redis_options_from_config(struct redis_options *options, const struct confi
 		.database = address.database,
 		.timeout_ms = (unsigned)config->redis_timeout_ms,
 		.tls = address.tls || config->redis_use_tls,
-		.from_url = config->redis_url[0] != '\0',
+		.from_url = reads_url(config),
 	};
+	if (!take_nodes(options, config, arena, problem))
+		return false;
 	if (arena->failed)
 		buf_lit(problem, "out of memory");
 	return !arena->failed;
@@ -48,6 +79,10 @@ bool redis_options_copy(struct redis_options *options, const struct redis_option
 	options->user = kept(arena, from->user);
 	options->password = kept(arena, from->password);
 	options->ca_file = kept(arena, from->ca_file);
+	options->cluster = kept(arena, from->cluster);
+	options->sentinels = kept(arena, from->sentinels);
+	options->master_name = kept(arena, from->master_name);
+	options->home_key = kept(arena, from->home_key);
 	return !arena->failed;
 }
 
@@ -55,7 +90,8 @@ bool redis_options_same_place(const struct redis_options *one, const struct redi
 {
 	return strcmp(one->host, other->host) == 0 && one->port == other->port && one->database == other->database &&
 	       one->tls == other->tls && strcmp(one->user, other->user) == 0 &&
-	       strcmp(one->ca_file, other->ca_file) == 0;
+	       strcmp(one->ca_file, other->ca_file) == 0 && strcmp(one->cluster, other->cluster) == 0 &&
+	       strcmp(one->sentinels, other->sentinels) == 0 && strcmp(one->master_name, other->master_name) == 0;
 }
 
 bool redis_options_same(const struct redis_options *one, const struct redis_options *other)

@@ -8,12 +8,16 @@
 struct config;
 struct redis_source;
 
-/* Texts end with NUL and belong to whoever made the options; "" is absent. */
+/* Texts end with NUL and belong to whoever made the options; "" and NULL are absent. */
 struct redis_options {
 	const char *host;
 	const char *user;
 	const char *password;
 	const char *ca_file; /* PEM; "" trusts the system's CAs */
+	const char *cluster;     /* REDIS_CLUSTER: nodes as "host:port,…"; host and port then are the first's */
+	const char *sentinels;   /* REDIS_SENTINELS, likewise */
+	const char *master_name; /* REDIS_MASTER_NAME */
+	const char *home_key;    /* in a cluster: everything goes to the node of this key, as transactions need it */
 	unsigned port;
 	unsigned database;
 	unsigned timeout_ms; /* of one run, connecting included */
