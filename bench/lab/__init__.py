@@ -1,0 +1,1 @@
+"""What the bench programs share: servers to measure, the load, the figures, the report."""
