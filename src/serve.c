@@ -17,9 +17,11 @@
 #include "auth/keyring.h"
 #include "auth/secret.h"
 #include "base/clock.h"
+#include "base/notify.h"
 #include "base/privilege.h"
 #include "base/random.h"
 #include "feed/warm.h"
+#include "http/heartbeat.h"
 #include "http/listen.h"
 #include "http/tls.h"
 #include "redis/source.h"
@@ -36,6 +38,8 @@ enum {
 	BREAKER_SERIES_REDIS = 1,
 	LAST_ANSWERS_MS = 500, /* for what the lanes answered while they were stopped */
 	GENERATED_TOKEN_MINUTES = 24 * 60,
+	START_STEPS = 2, /* what notify_step counts: listening, and warm */
+	HEARTBEAT_MS = 2000,
 };
 
 struct parts {
@@ -50,6 +54,7 @@ struct parts {
 	const char *user;                 /* of --user, or NULL */
 	struct { int fd; unsigned port; } bound[2]; /* PORT and METRICS_PORT, bound before --user; fd 0: not bound */
 	uint64_t refresh_at_ns;           /* when the secrets are read again (monotonic); UINT64_MAX: never */
+	uint64_t heartbeat_due_ns;        /* UINT64_MAX: no service manager watches */
 	struct forwarded_trust trusts[2]; /* the one in use, and the one that a reload writes */
 };
 
@@ -170,6 +175,7 @@ static void on_first_contact(void *context, struct store_session *session)
 
 	warm_caches(session, service->freshness, service->local, service->lists);
 	atomic_store(&service->ready, true);
+	notify_step();
 	log_info("serve", "ready: %s answers, caches are warm", store_kind(service->store));
 }
 
@@ -412,7 +418,23 @@ static void reload(struct parts *parts, bool asked_for)
 /* The next thing that is to be done without a signal: at which monotonic time. */
 static uint64_t next_due_ns(const struct parts *parts)
 {
-	return parts->keyring.due_ns < parts->refresh_at_ns ? parts->keyring.due_ns : parts->refresh_at_ns;
+	uint64_t due_ns = parts->keyring.due_ns < parts->refresh_at_ns ? parts->keyring.due_ns : parts->refresh_at_ns;
+	return parts->heartbeat_due_ns < due_ns ? parts->heartbeat_due_ns : due_ns;
+}
+
+/* The manager's watchdog hears of this thread, and only while the HTTP threads answer. */
+static void beat_if_due(struct parts *parts)
+{
+	const struct service *service = &parts->service;
+	uint64_t interval_ns = notify_watchdog_ns();
+
+	if (interval_ns == 0 || clock_monotonic_ns() < parts->heartbeat_due_ns)
+		return;
+	if (heartbeat(service->config->host, server_port(service->server), HEARTBEAT_MS))
+		notify_send("WATCHDOG=1");
+	else
+		log_error("serve", "the HTTP threads did not answer within %d ms", HEARTBEAT_MS);
+	parts->heartbeat_due_ns = clock_monotonic_ns() + interval_ns;
 }
 
 /* Waits for a signal until the time; 0 when it has come. */
@@ -425,11 +447,31 @@ static int wait_for_signal(const sigset_t *signals, uint64_t until_ns)
 	return number > 0 ? number : 0;
 }
 
+/* DRAIN_DELAY_SECONDS: the balancer sees /health/ready fail while nothing is refused yet. Another signal ends it. */
+static void leave(struct parts *parts, const sigset_t *signals)
+{
+	int64_t delay_s = parts->service.config->drain_delay_s;
+
+	server_leave(parts->service.server);
+	if (delay_s == 0)
+		return;
+	log_info("serve", "not ready any more; listening ends in %lld s", (long long)delay_s);
+	uint64_t until_ns = clock_monotonic_ns() + (uint64_t)delay_s * CLOCK_SECOND;
+	while (clock_monotonic_ns() < until_ns) {
+		int signal_number = wait_for_signal(signals, until_ns);
+		if (signal_number == SIGTERM || signal_number == SIGINT)
+			return;
+	}
+}
+
 static void wait_for_end(struct parts *parts, const sigset_t *signals)
 {
+	parts->heartbeat_due_ns = notify_watchdog_ns() > 0 ? 0 : UINT64_MAX;
 	for (;;) {
 		int signal_number = wait_for_signal(signals, next_due_ns(parts));
 		if (signal_number == SIGTERM || signal_number == SIGINT) {
+			notify_send("STOPPING=1");
+			leave(parts, signals);
 			log_info("serve", "%s: no new connections, open requests get %lld s", strsignal(signal_number),
 			         (long long)parts->service.config->drain_timeout_s);
 			return;
@@ -437,6 +479,7 @@ static void wait_for_end(struct parts *parts, const sigset_t *signals)
 		if (signal_number == SIGHUP || clock_monotonic_ns() >= parts->refresh_at_ns)
 			reload(parts, signal_number == SIGHUP);
 		keyring_expire(&parts->keyring);
+		beat_if_due(parts);
 	}
 }
 
@@ -505,6 +548,7 @@ int serve_main(const struct config *config, const char *user)
 	log_catch_crashes();
 	service_label_metrics();
 	raise_descriptor_limit(config);
+	notify_start(START_STEPS);
 	if (geteuid() == 0 && user == NULL)
 		log_warning("serve", "running as root is not needed; run as a user of its own (--user)");
 	atomic_store(&parts.service.access_log, strcmp(config->access_log, "on") == 0);
@@ -513,6 +557,7 @@ int serve_main(const struct config *config, const char *user)
 	if (started) {
 		announce(&parts);
 		plan_refresh(&parts);
+		notify_step();
 		wait_for_end(&parts, &signals);
 	}
 	stop(&parts);

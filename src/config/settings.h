@@ -14,6 +14,7 @@
 	X(body_bytes_max, "BODY_BYTES_MAX", INTEGER, "1048576", 1024, 16777216, NULL, false, false, "HTTP", "Bytes of a request body; more is 413.") \
 	X(import_bytes_max, "IMPORT_BYTES_MAX", INTEGER, "134217728", 1024, 1073741824, NULL, false, false, "HTTP", "Bytes of an import's body; more is 413.") \
 	X(drain_timeout_s, "DRAIN_TIMEOUT_SECONDS", INTEGER, "20", 0, 600, NULL, false, false, "HTTP", "Seconds that open requests get after SIGTERM.") \
+	X(drain_delay_s, "DRAIN_DELAY_SECONDS", INTEGER, "0", 0, 600, NULL, false, false, "HTTP", "Seconds between SIGTERM and the end of listening, in which /health/ready already says no: a balancer's time to notice.") \
 	X(cors_origins, "CORS_ORIGINS", TEXT, "", 0, 4096, NULL, false, true, "HTTP", "Origins that browsers may call from, comma-separated; * allows any, without credentials.") \
 	X(metrics_port, "METRICS_PORT", INTEGER, "0", 0, 65535, NULL, false, false, "HTTP", "Serve /metrics on this port only; 0 serves it on PORT.") \
 	X(tls_certificate_file, "TLS_CERTIFICATE_FILE", TEXT, "", 0, 4096, NULL, false, true, "HTTP", "PEM certificate chain; with TLS_KEY_FILE the port speaks TLS.") \

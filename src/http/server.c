@@ -545,9 +545,14 @@ bool server_draining(const struct server *server)
 	return atomic_load(&server->draining);
 }
 
-void server_drain(struct server *server)
+void server_leave(struct server *server)
 {
 	atomic_store(&server->draining, true);
+}
+
+void server_drain(struct server *server)
+{
+	server_leave(server);
 	MHD_socket listening = MHD_quiesce_daemon(server->daemon);
 	if (listening != MHD_INVALID_SOCKET)
 		close(listening);

@@ -26,6 +26,8 @@ struct server_options {
 /* Binds and starts to serve. False: `problem` says why in one line ("port 8001 on 127.0.0.1 is in use: …"). */
 MUST_CHECK bool server_start(struct server **server, const struct server_options *options, struct buf *problem);
 unsigned server_port(const struct server *server);
+/* SIGTERM: /health/ready says no and every answer ends its connection; what still comes is answered as ever. */
+void server_leave(struct server *server);
 /* SIGTERM, first half: takes no new connections and asks clients to close; answers go on. */
 void server_drain(struct server *server);
 /* Waits until no request is under way and connections have ended, at most timeout_ms. True when all was answered. */
