@@ -23,6 +23,7 @@
 #include "feed/warm.h"
 #include "http/heartbeat.h"
 #include "http/listen.h"
+#include "lanes/limit.h"
 #include "http/tls.h"
 #include "redis/source.h"
 #include "version.h"
@@ -51,6 +52,7 @@ struct parts {
 	struct secret secret;
 	struct redis_source redis_source; /* how to reach it: shared by every connection, replaced on reload */
 	struct breaker redis_breaker; /* shared by every connection to Redis */
+	struct limit_lane *limit_lane;    /* NULL without Redis */
 	const char *user;                 /* of --user, or NULL */
 	struct { int fd; unsigned port; } bound[2]; /* PORT and METRICS_PORT, bound before --user; fd 0: not bound */
 	uint64_t refresh_at_ns;           /* when the secrets are read again (monotonic); UINT64_MAX: never */
@@ -227,6 +229,18 @@ static bool start_relay(struct parts *parts)
 	return service->relay != NULL;
 }
 
+/* RATE_LIMIT is one limit for all instances that share a Redis. */
+static bool share_limits(struct parts *parts)
+{
+	struct redis *redis;
+
+	if (!connect_redis(parts, &redis))
+		return false;
+	if (redis != NULL)
+		parts->limit_lane = limit_lane_start(parts->service.limiter, redis);
+	return redis == NULL || parts->limit_lane != NULL;
+}
+
 static bool start_lanes(struct parts *parts)
 {
 	struct service *service = &parts->service;
@@ -235,6 +249,8 @@ static bool start_lanes(struct parts *parts)
 		.hub = service->hub, .relay = service->relay, .authenticator = service->authenticator, .lease_ms = (int)service->config->lease_ms,
 		.first_contact = on_first_contact, .context = service};
 
+	if (!share_limits(parts))
+		return false;
 	service->follower = follower_start(&options);
 	if (service->follower == NULL)
 		return false;
@@ -515,6 +531,7 @@ static void stop(struct parts *parts)
 	relay_stop(service->relay);
 	hub_stop(service->hub);
 	tls_unload();
+	limit_lane_stop(parts->limit_lane);
 	limiter_destroy(service->limiter);
 	transfer_destroy(service->transfer);
 	lists_destroy(service->lists);

@@ -1,19 +1,27 @@
 #include "auth/limiter.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
 
-enum { NOBODY = LIMITER_SHARD_BUCKETS }; /* no bucket: the end of a list */
+enum {
+	NOBODY = LIMITER_SHARD_BUCKETS, /* no bucket: the end of a list */
+	DEBT_SIZES = 2,                 /* a shared bucket may be owed once its size */
+};
 
 struct bucket {
 	uint64_t full_at_ns;
 	uint64_t hash;
 	uint16_t chained;      /* the next of the same slot */
 	uint16_t older, newer; /* by use */
+	uint16_t next_used;    /* of the shard's list of uses */
+	bool is_used;          /* it stands there */
+	uint32_t taken;        /* since it was collected last */
 	unsigned char key_len;
 	char key[LIMITER_KEY_BYTES_MAX];
 };
@@ -22,12 +30,16 @@ struct shard {
 	pthread_mutex_t lock;
 	unsigned used;           /* buckets[0 … used-1] belong to keys */
 	uint16_t newest, oldest; /* by use */
+	uint16_t used_first;     /* buckets that something was taken from; NOBODY: none */
 	uint16_t slots[LIMITER_SHARD_BUCKETS];
 	struct bucket buckets[LIMITER_SHARD_BUCKETS];
 };
 
 struct limiter {
 	_Atomic(struct limiter_rate) rate; /* 8 bytes: no lock */
+	bool is_shared;
+	atomic_bool is_used; /* something is to be collected */
+	sem_t used;
 	struct shard shards[LIMITER_SHARDS];
 };
 
@@ -57,10 +69,11 @@ struct limiter *limiter_create(struct limiter_rate rate)
 	if (limiter == NULL)
 		return NULL;
 	atomic_init(&limiter->rate, rate);
+	CHECK(sem_init(&limiter->used, 0, 0) == 0);
 	for (size_t i = 0; i < LIMITER_SHARDS; i++) {
 		struct shard *shard = &limiter->shards[i];
 		CHECK(pthread_mutex_init(&shard->lock, NULL) == 0);
-		shard->newest = shard->oldest = NOBODY;
+		shard->newest = shard->oldest = shard->used_first = NOBODY;
 		for (size_t j = 0; j < LIMITER_SHARD_BUCKETS; j++)
 			shard->slots[j] = NOBODY;
 	}
@@ -73,6 +86,7 @@ void limiter_destroy(struct limiter *limiter)
 		return;
 	for (size_t i = 0; i < LIMITER_SHARDS; i++)
 		pthread_mutex_destroy(&limiter->shards[i].lock);
+	sem_destroy(&limiter->used);
 	free(limiter);
 }
 
@@ -138,7 +152,8 @@ static uint16_t begin(struct shard *shard, uint64_t hash, struct str key)
 		leave_use_list(shard, index);
 	}
 	struct bucket *bucket = &shard->buckets[index];
-	*bucket = (struct bucket){.hash = hash, .chained = *slot, .key_len = (unsigned char)key.len};
+	*bucket = (struct bucket){.hash = hash, .chained = *slot, .key_len = (unsigned char)key.len,
+	                          .is_used = bucket->is_used, .next_used = bucket->next_used};
 	memcpy(bucket->key, key.ptr, key.len);
 	*slot = index;
 	become_newest(shard, index);
@@ -151,21 +166,36 @@ static uint64_t up_to_seconds(uint64_t ns)
 }
 
 /* Each request moves the time of being full by one interval; it may lie `count` intervals ahead. */
-static bool take(struct bucket *bucket, struct limiter_rate rate, uint64_t now_ns, unsigned *remaining,
-                 unsigned *reset_s)
+static bool take(struct bucket *bucket, struct limiter_rate rate, unsigned sizes_max, uint64_t now_ns,
+                 unsigned *remaining, unsigned *reset_s)
 {
 	uint64_t interval_ns = rate.seconds * CLOCK_SECOND / rate.count, size_ns = interval_ns * rate.count;
 	uint64_t missing_ns = bucket->full_at_ns > now_ns ? bucket->full_at_ns - now_ns : 0;
 
-	if (missing_ns > size_ns)
-		missing_ns = size_ns; /* the rate was changed */
+	if (missing_ns > size_ns * sizes_max)
+		missing_ns = size_ns * sizes_max; /* the rate was changed */
 	bool taken = missing_ns + interval_ns <= size_ns;
 	if (taken)
 		missing_ns += interval_ns;
 	bucket->full_at_ns = now_ns + missing_ns;
-	*remaining = (unsigned)((size_ns - missing_ns) / interval_ns);
+	*remaining = missing_ns < size_ns ? (unsigned)((size_ns - missing_ns) / interval_ns) : 0;
 	*reset_s = (unsigned)up_to_seconds(taken ? missing_ns : missing_ns + interval_ns - size_ns);
 	return taken;
+}
+
+/* Under the shard's lock. */
+static void note_use(struct limiter *limiter, struct shard *shard, uint16_t index)
+{
+	struct bucket *bucket = &shard->buckets[index];
+
+	bucket->taken++;
+	if (bucket->is_used)
+		return;
+	bucket->is_used = true;
+	bucket->next_used = shard->used_first;
+	shard->used_first = index;
+	if (!atomic_load_explicit(&limiter->is_used, memory_order_relaxed) && !atomic_exchange(&limiter->is_used, true))
+		limiter_wake(limiter);
 }
 
 bool limiter_take(struct limiter *limiter, struct str key, uint64_t now_ns, unsigned *remaining, unsigned *reset_s)
@@ -187,7 +217,67 @@ bool limiter_take(struct limiter *limiter, struct str key, uint64_t now_ns, unsi
 		leave_use_list(shard, index);
 		become_newest(shard, index);
 	}
-	bool taken = take(&shard->buckets[index], rate, now_ns, remaining, reset_s);
+	bool taken = take(&shard->buckets[index], rate, limiter->is_shared ? DEBT_SIZES : 1, now_ns, remaining, reset_s);
+	if (taken && limiter->is_shared)
+		note_use(limiter, shard, index);
 	pthread_mutex_unlock(&shard->lock);
 	return taken;
+}
+
+void limiter_share(struct limiter *limiter)
+{
+	limiter->is_shared = true;
+}
+
+void limiter_wait_used(struct limiter *limiter)
+{
+	while (sem_wait(&limiter->used) != 0)
+		CHECK(errno == EINTR);
+}
+
+void limiter_wake(struct limiter *limiter)
+{
+	(void)sem_post(&limiter->used);
+}
+
+size_t limiter_collect(struct limiter *limiter, struct limiter_use *uses, size_t max)
+{
+	size_t count = 0;
+
+	atomic_store(&limiter->is_used, false);
+	for (size_t i = 0; i < LIMITER_SHARDS && count < max; i++) {
+		struct shard *shard = &limiter->shards[i];
+		pthread_mutex_lock(&shard->lock);
+		while (shard->used_first != NOBODY && count < max) {
+			struct bucket *bucket = &shard->buckets[shard->used_first];
+			shard->used_first = bucket->next_used;
+			bucket->is_used = false;
+			struct limiter_use *use = &uses[count];
+			*use = (struct limiter_use){.key_len = bucket->key_len, .taken = bucket->taken};
+			memcpy(use->key, bucket->key, bucket->key_len);
+			bucket->taken = 0;
+			count += use->taken > 0; /* nothing was taken since the bucket got another key */
+		}
+		pthread_mutex_unlock(&shard->lock);
+	}
+	if (count == max && !atomic_exchange(&limiter->is_used, true))
+		limiter_wake(limiter);
+	return count;
+}
+
+void limiter_learn(struct limiter *limiter, struct str key, uint64_t missing_ns, uint64_t now_ns)
+{
+	uint64_t hash = hash_keyed(key);
+	struct shard *shard = &limiter->shards[(hash >> 32) % LIMITER_SHARDS];
+
+	pthread_mutex_lock(&shard->lock);
+	uint16_t index = find(shard, hash, key);
+	if (index != NOBODY && shard->buckets[index].full_at_ns < now_ns + missing_ns)
+		shard->buckets[index].full_at_ns = now_ns + missing_ns;
+	pthread_mutex_unlock(&shard->lock);
+}
+
+struct limiter_rate limiter_rate(const struct limiter *limiter)
+{
+	return atomic_load(&limiter->rate);
 }

@@ -41,4 +41,25 @@ void limiter_set_rate(struct limiter *limiter, struct limiter_rate rate);
 MUST_CHECK bool limiter_take(struct limiter *limiter, struct str key, uint64_t now_ns, unsigned *remaining,
                              unsigned *reset_s);
 
+/* ---- sharing the buckets with other instances (lanes/limit.c) ---- */
+
+/* What was taken from one bucket since it was last collected. */
+struct limiter_use {
+	unsigned char key_len;
+	char key[LIMITER_KEY_BYTES_MAX];
+	unsigned taken;
+};
+
+/* From now on uses are counted, and buckets may go into debt for what other instances granted meanwhile. Before other
+ * threads use the limiter. */
+void limiter_share(struct limiter *limiter);
+/* Waits until something was taken since the last collection, or limiter_wake. One thread. */
+void limiter_wait_used(struct limiter *limiter);
+void limiter_wake(struct limiter *limiter);
+/* Gives and forgets uses, at most `max`; what is over stays for the next time. */
+size_t limiter_collect(struct limiter *limiter, struct limiter_use *uses, size_t max);
+/* All instances together have so much to wait until the bucket is full: at least so much is missing here too. */
+void limiter_learn(struct limiter *limiter, struct str key, uint64_t missing_ns, uint64_t now_ns);
+struct limiter_rate limiter_rate(const struct limiter *limiter);
+
 #endif
