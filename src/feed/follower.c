@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/broken.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -205,6 +206,26 @@ static enum store_result record_seen(struct follower *follower)
 	return result;
 }
 
+/* What turn() must not be: the log is read first, and a commit may come between that and the renewal. */
+static enum store_result swapped_turn(struct follower *follower, uint64_t started_ns)
+{
+	const struct timespec pause = {.tv_nsec = 20 * 1000000};
+	enum store_result result = look_at_head(follower);
+
+	if (result == STORE_OK)
+		result = read_and_apply(follower);
+	nanosleep(&pause, NULL); /* so that it does come */
+	if (result == STORE_OK)
+		result = renew(follower);
+	if (result != STORE_OK)
+		return result;
+	follower->renewed_ns = started_ns;
+	atomic_store(&follower->options.freshness->shown_seq, 0); /* or what the primary showed meanwhile would hide the fault */
+	atomic_store(&follower->options.freshness->lease_until_ns, started_ns + lease_ns(follower) - lease_ns(follower) / 20);
+	nanosleep(&pause, NULL); /* so that it is seen before the next turn */
+	return record_seen(follower);
+}
+
 /* The order of these steps is the promise; see cache/freshness.h and design, section 2. */
 static enum store_result turn(struct follower *follower)
 {
@@ -213,6 +234,8 @@ static enum store_result turn(struct follower *follower)
 	uint64_t patience_ns = follower->shared ? lease_ns(follower) : 5 * CLOCK_SECOND;
 
 	store_session_deadline(follower->session, clock_monotonic_ns() + patience_ns);
+	if (broken("lease_swapped"))
+		return swapped_turn(follower, started_ns);
 	enum store_result result = follower->shared ? renew(follower) : STORE_OK;
 	if (result == STORE_OK)
 		result = look_at_head(follower);
@@ -226,8 +249,10 @@ static enum store_result turn(struct follower *follower)
 	if (!follower->shared)
 		return STORE_OK;
 	follower->renewed_ns = started_ns;
-	atomic_store_explicit(&freshness->lease_until_ns, started_ns + lease_ns(follower) - lease_ns(follower) / 20,
-	                      memory_order_release);
+	uint64_t until_ns = started_ns + lease_ns(follower) - lease_ns(follower) / 20;
+	if (broken("lease_forever"))
+		until_ns += 3600 * CLOCK_SECOND;
+	atomic_store_explicit(&freshness->lease_until_ns, until_ns, memory_order_release);
 	metrics_gauge(METRIC_LEASE, 0, 1);
 	return record_seen(follower);
 }
@@ -335,7 +360,7 @@ static void wait_seen_elsewhere(struct follower *follower, struct store_session 
 {
 	struct str id = {follower->id, sizeof follower->id - 1};
 
-	if (!follower->shared)
+	if (!follower->shared || broken("no_wait"))
 		return;
 	store_session_deadline(session, committed_ns + lease_ns(follower) + lease_ns(follower) / 4);
 	if (store_lease_wait(session, id, seq) == STORE_OK)

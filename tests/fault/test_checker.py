@@ -36,3 +36,28 @@ def test_no_read_breaks_a_promise_under_faults(tmp_path):
     report, code = check(tmp_path, "--seconds", 25)
     assert code == 0 and report["violations"] == 0, report["kinds"]
     assert report["reads"] > 1000 and report["writes"] > 100 and sum(report["faults"].values()) > 5, report
+
+
+BROKEN = BINARY.parent / "tests" / "fault" / "evently-broken"
+FINDS = {
+    # what is broken: (what finds it, which of the promises falls)
+    "no_wait": (["--faults", "none"], "P1"),
+    "lease_swapped": (["--faults", "stop"], "P1"),
+    "lease_forever": (["--faults", "stop"], "P1"),
+    "as_of_ignored": (["--faults", "redis-old,kill"], "P"),
+    "ahead": (["--faults", "none"], "P4"),
+}
+
+
+@pytest.mark.parametrize("broken", FINDS)
+def test_a_broken_protocol_is_found(tmp_path, broken):
+    """A checker that cannot fail proves nothing. The program is built with switches for this; see src/base/broken.h."""
+    options, promise = FINDS[broken]
+    report, code = check(tmp_path, "--seconds", 60, "--no-replica", "--until-violation", *options, binary=BROKEN, broken=broken)
+    assert code == 1 and any(kind.startswith(promise) for kind in report["kinds"]), report
+
+
+def test_the_switches_are_in_no_other_build():
+    names = subprocess.run(["strings", "-n", "8", BINARY], stdout=subprocess.PIPE, check=True).stdout
+    assert b"EVENTLY_BREAK" not in names and b"lease_swapped" not in names
+    assert b"EVENTLY_BREAK" in subprocess.run(["strings", "-n", "8", BROKEN], stdout=subprocess.PIPE, check=True).stdout
