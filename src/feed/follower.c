@@ -144,9 +144,13 @@ void follower_users_changed(struct follower *follower, struct store_session *ses
 
 /* ---- one turn ---- */
 
+/* Requests may have filled the caches before this first contact, from snapshots older than the head: what changed between
+ * the two will never be applied, so those entries must go. */
 static void begin(struct follower *follower, const struct store_head *head)
 {
 	pthread_mutex_lock(&follower->lock);
+	local_empty(follower->options.local);
+	lists_empty(follower->options.lists);
 	start_at(follower, head);
 	pthread_mutex_unlock(&follower->lock);
 	read_inactive_users(follower, follower->session);
