@@ -10,15 +10,18 @@ CREATE TABLE catalog (
 	completed bigint NOT NULL DEFAULT 0,
 	users_version bigint NOT NULL DEFAULT 0,  -- grows with every change of a user's status
 	pruned_seq bigint NOT NULL DEFAULT 0,     -- changes up to here were removed
-	history bigint NOT NULL DEFAULT 0,        -- the server's timeline at the last write
+	identity uuid NOT NULL DEFAULT gen_random_uuid(), -- of this catalogue, drawn once
+	history bigint NOT NULL DEFAULT 0,        -- catalogue, server and timeline at the last write: evently_history()
 	history_since timestamptz NOT NULL DEFAULT '-infinity'
 ) WITH (fillfactor = 10, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0);
 
--- Names this server and its timeline: another value means a failover happened. The name of the WAL file tells of a
--- promotion at once, pg_control_checkpoint() only at the next checkpoint.
+-- Names this catalogue, its database, server and timeline: another value means a failover, a copy, or a database made anew,
+-- and what was cached of the other is worth nothing. The name of the WAL file tells of a promotion at once,
+-- pg_control_checkpoint() only at the next checkpoint.
 CREATE FUNCTION evently_history() RETURNS bigint LANGUAGE sql STABLE AS $$
-	SELECT hashtextextended(system_identifier || ' ' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), 0)
-	FROM pg_control_system()
+	SELECT hashtextextended(concat_ws(' ', s.system_identifier, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), d.oid,
+		c.identity), 0)
+	FROM pg_control_system() s JOIN pg_database d ON d.datname = current_database() LEFT JOIN catalog c ON true
 $$;
 
 CREATE TABLE changes (
@@ -78,9 +81,10 @@ FROM events ORDER BY id;
 INSERT INTO event_days (status, day, events)
 SELECT status, (event_date AT TIME ZONE 'UTC')::date, count(*) FROM events GROUP BY 1, 2;
 
-INSERT INTO catalog (history, seq, draft, published, cancelled, completed)
-SELECT evently_history(), count(*), count(*) FILTER (WHERE status = 'draft'), count(*) FILTER (WHERE status = 'published'),
+INSERT INTO catalog (seq, draft, published, cancelled, completed)
+SELECT count(*), count(*) FILTER (WHERE status = 'draft'), count(*) FILTER (WHERE status = 'published'),
 	count(*) FILTER (WHERE status = 'cancelled'), count(*) FILTER (WHERE status = 'completed') FROM events;
+UPDATE catalog SET history = evently_history();
 
 -- The log only grows. `evently audit prune` alone may remove its oldest part, and says so to this trigger.
 CREATE FUNCTION evently_changes_guard() RETURNS trigger LANGUAGE plpgsql AS $$
