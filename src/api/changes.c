@@ -114,7 +114,7 @@ void changes_stream(struct request *request)
 	if (!parameters_end(&parameters))
 		return;
 	if (request->method == METHOD_HEAD) {
-		answer_bytes(request, 200, "text/event-stream", STR(""), NULL, NULL);
+		answer_stream_head(request, 200, "text/event-stream");
 		return;
 	}
 	struct answer_stream *stream = hub_subscribe(service->hub, since, service_visible(request),

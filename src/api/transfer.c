@@ -10,6 +10,7 @@
 #include "api/parameters.h"
 #include "api/routes.h"
 #include "api/service.h"
+#include "api/task_request.h"
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "http/pipe.h"
@@ -324,11 +325,11 @@ static int accept_weight(struct str accept, const char *type, const char *whole)
 	return weight;
 }
 
-/* False: neither is acceptable. No Accept, and what likes both alike, means NDJSON. */
+/* False: neither is acceptable. No Accept or an empty one, and what likes both alike, means NDJSON. */
 static bool choose_format(struct str accept, enum export_format *format)
 {
 	*format = EXPORT_NDJSON;
-	if (accept.ptr == NULL)
+	if (str_trim(accept).len == 0)
 		return true;
 	int csv = accept_weight(accept, "text/csv", "text/*");
 	int ndjson = accept_weight(accept, "application/x-ndjson", "application/*");
@@ -339,26 +340,39 @@ static bool choose_format(struct str accept, enum export_format *format)
 	return csv > 0 || ndjson > 0;
 }
 
-void transfer_export(struct request *request)
-{
-	struct service *service = service_of(request);
-	struct parameters parameters;
+struct export_request {
+	struct task_request task;
 	enum export_format format;
+};
 
-	parameters_init(&parameters, request);
-	if (!parameters_end(&parameters))
-		return;
-	if (!choose_format(request_header(request, HEADER_ACCEPT), &format)) {
-		answer_problem(request, PROBLEM_NOT_ACCEPTABLE, "Exports are application/x-ndjson or text/csv.");
-		return;
-	}
-	const char *type = format == EXPORT_CSV ? CONTENT_TYPE_CSV : CONTENT_TYPE_NDJSON;
-	if (request->method == METHOD_HEAD) {
-		answer_bytes(request, 200, type, STR(""), NULL, NULL);
-		return;
-	}
+static void describe_export(struct request *request, enum export_format format)
+{
+	answer_header(request, "Content-Disposition",
+	              format == EXPORT_CSV ? STR("attachment; filename=\"events.csv\"") : STR("attachment; filename=\"events.ndjson\""));
+}
+
+static const char *export_type(enum export_format format)
+{
+	return format == EXPORT_CSV ? CONTENT_TYPE_CSV : CONTENT_TYPE_NDJSON;
+}
+
+/* An export that has begun can only be cut off: a database that is away is to be a 503 before. */
+static enum store_result ask_database(struct task_request *task, struct store_session *session)
+{
+	struct store_head head;
+
+	(void)task;
+	return store_head(session, &head);
+}
+
+static void begin_export(struct task_request *task)
+{
+	struct request *request = task->request;
+	struct service *service = service_of(request);
+	enum export_format format = CONTAINER_OF(task, struct export_request, task)->format;
 	struct export_task *self = calloc(1, sizeof *self);
 	struct pipe *pipe = self != NULL ? pipe_create(PIPE_BYTES, &service->stopping) : NULL;
+
 	if (pipe == NULL) {
 		free(self);
 		service_answer_failure(request, STORE_OUT_OF_MEMORY);
@@ -366,12 +380,36 @@ void transfer_export(struct request *request)
 	}
 	*self = (struct export_task){.task = {.run = run_export, .deadline_ns = clock_monotonic_ns() + LONG_WORK_S * CLOCK_SECOND},
 	                             .pipe = pipe, .format = format};
-	answer_stream(request, 200, type, pipe_stream(pipe));
-	answer_header(request, "Content-Disposition",
-	              format == EXPORT_CSV ? STR("attachment; filename=\"events.csv\"") : STR("attachment; filename=\"events.ndjson\""));
-	if (task_submit(service->bulk, &self->task))
+	answer_stream(request, 200, export_type(format), pipe_stream(pipe));
+	if (task_submit(service->bulk, &self->task)) {
+		describe_export(request, format);
 		return;
+	}
 	pipe_close(pipe, false);
 	free(self);
 	answer_unavailable(request, 1, "Too many exports wait already; try again.");
+}
+
+void transfer_export(struct request *request)
+{
+	struct export_request *self = arena_new(&request->arena, struct export_request);
+	struct parameters parameters;
+
+	if (self == NULL) {
+		service_answer_failure(request, STORE_OUT_OF_MEMORY);
+		return;
+	}
+	parameters_init(&parameters, request);
+	if (!parameters_end(&parameters))
+		return;
+	if (!choose_format(request_header(request, HEADER_ACCEPT), &self->format)) {
+		answer_problem(request, PROBLEM_NOT_ACCEPTABLE, "Exports are application/x-ndjson or text/csv.");
+		return;
+	}
+	if (request->method == METHOD_HEAD) {
+		answer_stream_head(request, 200, export_type(self->format));
+		describe_export(request, self->format);
+		return;
+	}
+	task_request_submit(service_of(request)->queries, &self->task, request, ask_database, begin_export);
 }

@@ -21,6 +21,10 @@ static struct answer *begin(struct request *request, unsigned status, const char
 
 	if (answer->release != NULL)
 		answer->release(answer->release_context);
+	if (answer->stream != NULL)
+		answer->stream->close(answer->stream);
+	answer->stream = NULL;
+	answer->length_unknown = false;
 	answer->status = status;
 	answer->content_type = content_type;
 	answer->body = STR("");
@@ -60,6 +64,11 @@ void answer_stream(struct request *request, unsigned status, const char *content
 
 	stream->connection = request->connection;
 	answer->stream = stream;
+}
+
+void answer_stream_head(struct request *request, unsigned status, const char *content_type)
+{
+	begin(request, status, content_type)->length_unknown = true;
 }
 
 void answer_empty(struct request *request, unsigned status)

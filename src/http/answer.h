@@ -41,6 +41,7 @@ struct answer {
 	void (*release)(void *context);   /* may be NULL */
 	void *release_context;
 	struct answer_stream *stream;     /* instead of body */
+	bool length_unknown;              /* to HEAD: GET would answer with a stream */
 	bool reusable;                    /* body, ETag and type never change as long as `body.ptr` lives: a cache entry */
 	bool has_etag;
 	uint64_t etag;
@@ -63,6 +64,8 @@ void answer_buf(struct request *request, unsigned status, const char *content_ty
 void answer_bytes(struct request *request, unsigned status, const char *content_type, struct str body,
                   void (*release)(void *), void *context);
 void answer_stream(struct request *request, unsigned status, const char *content_type, struct answer_stream *stream);
+/* To HEAD, where GET would answer with a stream: no Content-Length (RFC 9110 section 8.6). */
+void answer_stream_head(struct request *request, unsigned status, const char *content_type);
 /* 304, 204 and the like. */
 void answer_empty(struct request *request, unsigned status);
 /* A problem, with a sentence for people. */

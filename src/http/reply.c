@@ -38,6 +38,24 @@ static void close_stream(void *context)
 	stream->close(stream);
 }
 
+static ssize_t read_nothing(void *context, uint64_t position, char *space, size_t bytes_max)
+{
+	(void)context, (void)position, (void)space, (void)bytes_max;
+	return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+/* Not chunked, which costs the connection: libmicrohttpd would send the last chunk to HEAD too. */
+static struct MHD_Response *make_head_of_stream(size_t block_bytes)
+{
+	struct MHD_Response *response =
+		MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, block_bytes, read_nothing, NULL, NULL);
+
+	if (response == NULL || MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END) == MHD_YES)
+		return response;
+	MHD_destroy_response(response);
+	return NULL;
+}
+
 /* The body's owner changes here: whatever happens later, libmicrohttpd calls its release. */
 static struct MHD_Response *make_response(struct answer *answer)
 {
@@ -53,6 +71,8 @@ static struct MHD_Response *make_response(struct answer *answer)
 		answer->stream = NULL;
 		return response;
 	}
+	if (answer->length_unknown)
+		return make_head_of_stream(STREAM_BLOCK_BYTES);
 	void *bytes = (void *)(uintptr_t)answer->body.ptr;
 	if (answer->release == NULL)
 		return MHD_create_response_from_buffer(answer->body.len, bytes, MHD_RESPMEM_PERSISTENT);

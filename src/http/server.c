@@ -253,9 +253,25 @@ static bool framing_is_ambiguous(const struct request *request)
 	return encoding.ptr != NULL && !str_equal_caseless(encoding, STR("chunked"));
 }
 
+/* The absolute form, as clients send it to a proxy, must be understood too (RFC 9112 section 3.2.2). */
+static struct str origin_form(struct str target)
+{
+	const struct str schemes[] = {STR("http://"), STR("https://")};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(schemes); i++) {
+		size_t start = schemes[i].len;
+		if (target.len < start || !str_equal_caseless((struct str){target.ptr, start}, schemes[i]))
+			continue;
+		while (start < target.len && target.ptr[start] != '/' && target.ptr[start] != '?')
+			start++;
+		return start == target.len ? STR("/") : (struct str){target.ptr + start, target.len - start};
+	}
+	return target;
+}
+
 static void split_target(struct request *request)
 {
-	struct str rest = request->target, path;
+	struct str rest = origin_form(request->target), path;
 
 	(void)str_cut(&rest, '?', &path);
 	request->query = rest;

@@ -78,9 +78,18 @@ def test_head_says_what_get_says_without_the_body(admin, event, path):
     assert head.status == got.status == 200 and head.body == b""
     assert head.header("Content-Type") == got.header("Content-Type")
     assert head.etag == got.etag
+    assert head.header("Content-Disposition") == got.header("Content-Disposition")
     length = head.header("Content-Length")
+    assert length is None or got.header("Content-Length") is not None, "a length that GET does not say"
     if length is not None and got.header("Content-Length") is not None and path not in ("/metrics", "/health"):
         assert int(length) == len(got.body)
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1{}", "HTTP://anything:80{}", "https://x{}"])
+def test_a_target_in_absolute_form_is_its_path(service, event, target):
+    for path, status in (("/health", 200), (f"/api/v1/events/{event['id']}", 200), ("/api/v1/events/?size=1", 200), ("/no", 404)):
+        with service.connect() as connection:
+            assert connection.request("GET", target.format(path), token=service.admin_token).status == status
 
 
 @pytest.mark.parametrize("path", ALLOWED)

@@ -145,6 +145,8 @@ def test_head_of_the_stream_has_no_body(service):
     with service.connect(timeout_s=5) as connection:
         answer = connection.request("HEAD", STREAM, token=service.user_token)
         assert answer.status == 200 and answer.body == b""
+        assert answer.header("Content-Length") is None, "GET has no length"
+        assert connection.is_closed(5), "nothing follows the head"
 
 
 @pytest.mark.slow

@@ -111,6 +111,8 @@ def test_a_crash_of_the_server_loses_nothing_that_was_acknowledged(cluster, serv
     answer = post(one)
     assert answer.status == 503 and answer.header("Retry-After"), answer
     assert time.monotonic() - began < AT_ONCE_S
+    export = one.admin.get("/api/v1/admin/events/export")
+    assert export.status == 503 and export.header("Retry-After"), "not a 200 that is cut off"
     stale = detail(one.user, kept["id"])
     assert stale.status == 200 and stale.json()["title"] == "Kept"
     wait_until(lambda: one.anonymous.get("/health").json()["database"] != "connected", 5, "/health to notice")
