@@ -35,22 +35,28 @@ struct match {
 	struct str tail; /* … in {asset}'s place */
 };
 
-/* The text before each pattern's first '{': most paths differ there. */
+/* The text before each pattern's first '{'. Most paths differ in its length, or else in its middle, so that one
+ * comparison of each tells. */
 static unsigned literal_len[ROUTE_COUNT];
+static bool is_literal_only[ROUTE_COUNT];
 
 __attribute__((constructor)) static void measure_literals(void)
 {
-	for (unsigned i = 0; i < ROUTE_COUNT; i++)
+	for (unsigned i = 0; i < ROUTE_COUNT; i++) {
 		literal_len[i] = (unsigned)strcspn(routes[i].pattern, "{");
+		is_literal_only[i] = routes[i].pattern[literal_len[i]] == '\0';
+	}
 }
 
 static bool pattern_fits(unsigned route, struct str path, struct match *match)
 {
-	const char *pattern = routes[route].pattern + literal_len[route];
+	unsigned len = literal_len[route];
+	const char *pattern = routes[route].pattern + len;
 
-	if (path.len < literal_len[route] || memcmp(path.ptr, routes[route].pattern, literal_len[route]) != 0)
+	if ((is_literal_only[route] ? path.len != len : path.len <= len) || path.ptr[len / 2] != routes[route].pattern[len / 2] ||
+	    memcmp(path.ptr, routes[route].pattern, len) != 0)
 		return false;
-	path = str_skip(path, literal_len[route]);
+	path = str_skip(path, len);
 	*match = (struct match){STR_NONE, STR_NONE};
 	while (*pattern != '\0') {
 		if (*pattern != '{') {

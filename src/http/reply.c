@@ -2,7 +2,9 @@
 
 #include <microhttpd.h>
 #include <stdio.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "http/worker.h"
 
 static const struct {
@@ -143,11 +145,30 @@ static bool exchange_request_id(struct worker_reply *reply, const struct request
 	return true;
 }
 
+/* RFC 9110 section 6.6.1. libmicrohttpd would write one for every answer; here it is good for a second. */
+static bool exchange_date(struct worker_reply *reply)
+{
+	static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	int64_t now_s = clock_wall_us() / 1000000;
+	time_t now = (time_t)now_s;
+	struct tm tm;
+
+	if (now_s == reply->date_s)
+		return true;
+	if (gmtime_r(&now, &tm) == NULL ||
+	    (reply->date[0] != '\0' && MHD_del_response_header(reply->response, "Date", reply->date) != MHD_YES))
+		return false;
+	snprintf(reply->date, sizeof reply->date, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + tm.tm_wday * 3, tm.tm_mday % 100,
+	         months + tm.tm_mon * 3, (tm.tm_year + 1900) % 10000, tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100);
+	reply->date_s = now_s;
+	return MHD_add_response_header(reply->response, "Date", reply->date) == MHD_YES;
+}
+
 static bool queue_again(struct worker_reply *reply, struct request *request)
 {
 	struct answer *answer = &request->answer;
 
-	if (!exchange_request_id(reply, request))
+	if (!exchange_date(reply) || !exchange_request_id(reply, request))
 		return false;
 	answer->release(answer->release_context);
 	answer->release = NULL;
@@ -161,6 +182,8 @@ static void keep_reply(struct worker_reply *reply, struct MHD_Response *response
 	reply->response = response;
 	reply->body = body;
 	reply->cache_status = request->answer.cache_status;
+	reply->date[0] = '\0';
+	reply->date_s = 0;
 	memcpy(reply->request_id, request->request_id, request->request_id_len + 1);
 }
 

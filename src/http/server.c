@@ -108,6 +108,20 @@ static const struct str header_names[HEADER_COUNT] = {
 #undef X
 };
 
+/* Of each length of a name the first that has it, and after it the next: HEADER_COUNT ends the chain. */
+enum { NAME_BYTES_MAX = 32 };
+static uint8_t first_of_len[NAME_BYTES_MAX + 1], next_of_len[HEADER_COUNT];
+
+__attribute__((constructor)) static void chain_names(void)
+{
+	memset(first_of_len, HEADER_COUNT, sizeof first_of_len);
+	for (unsigned i = 0; i < HEADER_COUNT; i++) {
+		CHECK(header_names[i].len <= NAME_BYTES_MAX);
+		next_of_len[i] = first_of_len[header_names[i].len];
+		first_of_len[header_names[i].len] = (uint8_t)i;
+	}
+}
+
 struct header_scan {
 	struct request *request;
 	size_t bytes;
@@ -160,8 +174,10 @@ static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const c
 	    (value != NULL && memchr(value, '\r', value_len) != NULL))
 		scan->malformed = true;
 	scan->next = after_line(value != NULL ? value + value_len : NULL);
-	for (unsigned i = 0; i < HEADER_COUNT; i++) {
-		if (header_names[i].len != name_len || (name[0] | 0x20) != header_names[i].ptr[0] ||
+	if (name_len > NAME_BYTES_MAX)
+		return MHD_YES;
+	for (unsigned i = first_of_len[name_len]; i < HEADER_COUNT; i = next_of_len[i]) {
+		if ((name[0] | 0x20) != header_names[i].ptr[0] ||
 		    !str_equal_caseless((struct str){name, name_len}, header_names[i]))
 			continue;
 		if (request->headers[i].ptr != NULL)
@@ -185,11 +201,24 @@ static enum method parse_method(const char *method)
 	return METHOD_OTHER;
 }
 
+/* 16 digits, eight at a time: the nibbles are spread to bytes, and those over 9 moved to the letters. */
+static void write_hex(char *text, uint64_t bits)
+{
+	for (unsigned half = 0; half < 2; half++, bits >>= 32) {
+		uint64_t spread = bits & 0xffffffffu;
+		spread = (spread | spread << 16) & 0x0000ffff0000ffffu;
+		spread = (spread | spread << 8) & 0x00ff00ff00ff00ffu;
+		spread = (spread | spread << 4) & 0x0f0f0f0f0f0f0f0fu;
+		uint64_t letters = (spread + 0x0606060606060606u) >> 4 & 0x0101010101010101u;
+		spread += 0x3030303030303030u + letters * ('a' - '0' - 10);
+		memcpy(text + half * 8, &spread, sizeof spread);
+	}
+}
+
 /* X-Request-ID as the contract allows it, or one of our own (128 random bits). */
 static void choose_request_id(struct request *request)
 {
 	struct str given = request_header(request, HEADER_X_REQUEST_ID);
-	static const char digits[] = "0123456789abcdef";
 	bool usable = given.ptr != NULL && given.len >= 1 && given.len <= REQUEST_ID_BYTES_MAX &&
 	              (request->header_repeated & (1u << HEADER_X_REQUEST_ID)) == 0;
 
@@ -202,11 +231,8 @@ static void choose_request_id(struct request *request)
 		memcpy(request->request_id, given.ptr, given.len);
 		request->request_id_len = (unsigned)given.len;
 	} else {
-		for (unsigned half = 0; half < 2; half++) {
-			uint64_t bits = random_fast_u64();
-			for (unsigned i = 0; i < 16; i++, bits >>= 4)
-				request->request_id[half * 16 + i] = digits[bits & 15];
-		}
+		write_hex(request->request_id, random_fast_u64());
+		write_hex(request->request_id + 16, random_fast_u64());
 		request->request_id_len = 32;
 	}
 	request->request_id[request->request_id_len] = '\0';

@@ -1,7 +1,7 @@
 /* What an HTTP thread keeps for itself, without locks: requests to use again, and finished replies of hot cache entries.
  *
  * libmicrohttpd copies every header of a reply three times into memory of its own; a cached event that is asked for again
- * and again is answered with the same reply, on which only X-Request-ID is exchanged. All of it is freed when the thread
+ * and again is answered with the same reply, on which only X-Request-ID and Date are exchanged. All of it is freed when the thread
  * ends. */
 #ifndef EVENTLY_HTTP_WORKER_H
 #define EVENTLY_HTTP_WORKER_H
@@ -17,6 +17,8 @@ struct worker_reply {
 	const char *body;
 	const char *cache_status;
 	char request_id[REQUEST_ID_BYTES_MAX + 1]; /* as it stands in the headers */
+	char date[48];                             /* likewise; "" for none yet */
+	int64_t date_s;
 };
 
 /* Not cleared. NULL without memory. */
