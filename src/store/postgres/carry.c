@@ -166,33 +166,40 @@ static bool add_counts(struct carry *carry)
 
 /* ---- users: each once, with an address if any of his writes brings one ---- */
 
+struct actor {
+	int64_t id;
+	struct str email, role;
+};
+
 static int compare_actors(const void *a, const void *b)
 {
-	const struct store_write *left = *(const struct store_write *const *)a, *right = *(const struct store_write *const *)b;
+	const struct actor *left = a, *right = b;
 
-	if (left->actor_id != right->actor_id)
-		return left->actor_id < right->actor_id ? -1 : 1;
-	return (left->actor_email.ptr == NULL) - (right->actor_email.ptr == NULL);
+	if (left->id != right->id)
+		return left->id < right->id ? -1 : 1;
+	return (left->email.ptr == NULL) - (right->email.ptr == NULL);
 }
 
 static bool add_users(struct carry *carry)
 {
 	const struct plan *plan = carry->plan;
-	const struct store_write **actors = arena_alloc(plan->arena, plan->count * sizeof *actors);
+	struct actor *actors = arena_array(plan->arena, struct actor, plan->count);
 	size_t count = 0;
 
 	if (actors == NULL)
 		return false;
-	for (size_t i = 0; i < plan->count; i++)
-		if (plan->writes[i].outcome == WRITE_APPLIED && plan->writes[i].actor_id != 0)
-			actors[count++] = &plan->writes[i];
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct store_write *write = &plan->writes[i];
+		if (write->outcome == WRITE_APPLIED && write->actor_id != 0)
+			actors[count++] = (struct actor){write->actor_id, write->actor_email, write->actor_role};
+	}
 	qsort(actors, count, sizeof *actors, compare_actors);
 	for (size_t i = 0; i < count; i++) {
-		if (i > 0 && actors[i]->actor_id == actors[i - 1]->actor_id)
+		if (i > 0 && actors[i].id == actors[i - 1].id)
 			continue;
-		array_i64(&carry->users, actors[i]->actor_id);
-		array_text(&carry->emails, actors[i]->actor_email);
-		array_text(&carry->roles, actors[i]->actor_role);
+		array_i64(&carry->users, actors[i].id);
+		array_text(&carry->emails, actors[i].email);
+		array_text(&carry->roles, actors[i].role);
 	}
 	return true;
 }

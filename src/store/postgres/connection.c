@@ -333,6 +333,7 @@ void connection_close(struct pg_connection *connection)
 	PQfinish(connection->pg);
 	connection->pg = NULL;
 	connection->prepared = 0;
+	memset(connection->shapes, 0, sizeof connection->shapes);
 	connection->history = 0;
 	connection->listens_changes = connection->listens_seen = false;
 	connection->hint_changes = connection->hint_seen = false;

@@ -12,6 +12,7 @@
 #include "base/resolver.h"
 #include "store/backend.h"
 
+enum { PG_SHAPES_MAX = 64 }; /* lists whose plans one connection keeps */
 enum { PG_HOSTS_MAX = 8, PG_REPLICAS_MAX = 6, PG_KEYWORDS_MAX = 48 };
 
 /* What the settings say about one way to the database: libpq's keywords and the hosts to try. Never changed once made. */
@@ -46,6 +47,7 @@ struct pg_connection {
 	const char *host, *port;  /* of pg, for words to people */
 	int64_t history;          /* names server and timeline; 0 when unknown (a replica) */
 	uint64_t prepared;        /* one bit for each prepared statement */
+	uint64_t shapes[PG_SHAPES_MAX]; /* hashes of the SQL prepared as s0, s1, …; 0: none */
 	uint64_t deadline_ns;     /* of the call that runs */
 	bool listens_changes, listens_seen;
 	bool hint_changes, hint_seen; /* notifications that came and were not yet asked for */

@@ -19,7 +19,7 @@ enum { WAIT_FIRST_MS = 5, WAIT_MAX_MS = 50 };
 
 static enum store_result read_head(struct pg_connection *connection, struct store_head *head)
 {
-	PGresult *result;
+	PGresult *result = NULL;
 
 	enum store_result outcome = statement_learn_history(connection);
 	if (outcome == STORE_OK)
@@ -133,7 +133,7 @@ static enum store_result wait_for_hint(struct pg_connection *connection, int wak
 
 static enum store_result still_waited_for(struct pg_connection *connection, const struct params *params, bool *waiting)
 {
-	PGresult *result;
+	PGresult *result = NULL;
 
 	enum store_result outcome = statement_run(connection, SQL_LEASE_WAITED_FOR, params, &result);
 	if (outcome != STORE_OK)
@@ -240,7 +240,7 @@ void postgres_interrupt(struct store_session *session)
 static enum store_result lock_relay(struct pg_connection *connection)
 {
 	struct params params = {0};
-	PGresult *result;
+	PGresult *result = NULL;
 
 	if (connection->relay_locked)
 		return statement_do(connection, SQL_PING, NULL);
@@ -268,7 +268,7 @@ enum store_result postgres_relay_lock(struct store_session *session)
 enum store_result postgres_relay_position(struct store_session *session, uint64_t *seq)
 {
 	struct turn turn = turn_begin(session, TURN_PRIMARY);
-	PGresult *result;
+	PGresult *result = NULL;
 
 	while (turn_next(&turn)) {
 		turn.result = statement_run(turn.connection, SQL_RELAY_POSITION, NULL, &result);

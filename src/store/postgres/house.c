@@ -55,7 +55,7 @@ static enum store_result prune(struct pg_connection *connection, int64_t before_
 
 	params_time(&params, before_us);
 	for (;;) {
-		PGresult *result;
+		PGresult *result = NULL;
 		enum store_result outcome = statement_run(connection, SQL_PRUNE_BOUND, &params, &result);
 		if (outcome != STORE_OK)
 			return outcome;
@@ -131,7 +131,7 @@ static const char *const PROOFS[] = {
 static enum store_result prove(struct turn *turn, struct buf *report, uint64_t *changes, uint64_t *faults)
 {
 	struct params none = {0};
-	PGresult *result;
+	PGresult *result = NULL;
 
 	turn->connection->deadline_ns = turn->session->base.deadline_ns; /* the caller's own, however long */
 	enum store_result outcome = statement_do(turn->connection, SQL_BEGIN_SNAPSHOT, NULL);

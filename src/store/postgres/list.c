@@ -6,6 +6,8 @@
  * fixed pieces; every value is a parameter. */
 #include "store/postgres/postgres.h"
 
+#include <stdio.h>
+
 #include "events/timestamp.h"
 #include "store/postgres/statement.h"
 
@@ -19,6 +21,7 @@ struct list {
 	int64_t now_us;
 	struct buf sql;
 	struct params params;
+	bool plain;     /* its text comes again and again, and its plan does not depend on the values */
 	int text_param; /* numbers of parameters used more than once; 0: not yet added */
 	int filter_params[8];
 };
@@ -122,7 +125,7 @@ static void order(struct buf *sql, const struct query *query, const char *table)
 
 static bool has_nul(struct str text)
 {
-	return text.len > 0 && memchr(text.ptr, '\0', text.len) != NULL;
+	return text.ptr != NULL && text.len > 0 && memchr(text.ptr, '\0', text.len) != NULL;
 }
 
 static unsigned shown(const struct query *query)
@@ -139,15 +142,23 @@ static void page_keys(struct list *list)
 	int64_t offset = 0, reach;
 	int key_param = 0, id_param = 0;
 	bool first = true;
+	char limit[24], skip[24];
 
 	if (!query->has_cursor && __builtin_mul_overflow(query->page - 1, (int64_t)query->size, &offset))
 		offset = INT64_MAX / 2;
 	if (__builtin_add_overflow(offset, (int64_t)query->size + 1, &reach))
 		reach = INT64_MAX;
-	params_i64(&list->params, reach);
-	int reach_param = list->params.count;
-	params_i64(&list->params, offset);
-	int offset_param = list->params.count;
+	list->plain = list->plain && offset == 0;
+	if (offset == 0) {
+		/* Written out, so that the planner knows without the values that few rows are wanted. */
+		snprintf(limit, sizeof limit, "%d", query->size + 1);
+		snprintf(skip, sizeof skip, "0");
+	} else {
+		params_i64(&list->params, reach);
+		snprintf(limit, sizeof limit, "$%d::bigint", list->params.count);
+		params_i64(&list->params, offset);
+		snprintf(skip, sizeof skip, "$%d::bigint", list->params.count);
+	}
 	buf_lit(sql, "SELECT * FROM (");
 	for (unsigned status = 0; status < EVENT_STATUS_COUNT; status++) {
 		if ((shown(query) & EVENT_STATUS_BIT(status)) == 0)
@@ -160,14 +171,14 @@ static void page_keys(struct list *list)
 		if (query->has_cursor)
 			behind_cursor(list, &key_param, &id_param);
 		order(sql, query, "");
-		buf_printf(sql, " LIMIT $%d::bigint)", reach_param);
+		buf_printf(sql, " LIMIT %s)", limit);
 	}
 	if (first) /* nothing may be shown */
-		buf_printf(sql, "(SELECT id%s%s FROM events WHERE false LIMIT $%d::bigint)", query->sort == SORT_ID ? "" : ", ",
-		           query->sort == SORT_ID ? "" : SORT_COLUMNS[query->sort], reach_param);
+		buf_printf(sql, "(SELECT id%s%s FROM events WHERE false LIMIT %s)", query->sort == SORT_ID ? "" : ", ",
+		           query->sort == SORT_ID ? "" : SORT_COLUMNS[query->sort], limit);
 	buf_lit(sql, ") m");
 	order(sql, query, "");
-	buf_printf(sql, " LIMIT %d OFFSET $%d::bigint", query->size + 1, offset_param);
+	buf_printf(sql, " LIMIT %d OFFSET %s", query->size + 1, skip);
 }
 
 /* ---- the total ---- */
@@ -253,6 +264,8 @@ static void total(struct list *list)
 	bool counted = query->q.ptr != NULL || query->venue.ptr != NULL || query->has_price_min || query->has_price_max
 	               || query->has_updated_since;
 
+	/* Filters are better planned with their values; and the days of a range are part of the text. */
+	list->plain = !counted && !query->has_date_from && !query->has_date_to;
 	if (shown(query) == 0)
 		buf_lit(&list->sql, "0");
 	else if (counted)
@@ -320,7 +333,7 @@ enum store_result postgres_list(struct store_session *session, const struct quer
 {
 	struct list list = {.query = query, .now_us = now_us};
 	struct turn turn = turn_begin(session, from_primary ? TURN_PRIMARY : TURN_READ);
-	PGresult *result;
+	PGresult *result = NULL;
 
 	buf_init(&list.sql, SQL_BYTES_MAX);
 	if (prepare_text(&list, arena))
@@ -330,7 +343,8 @@ enum store_result postgres_list(struct store_session *session, const struct quer
 		return store_fail(session, STORE_OUT_OF_MEMORY, "Out of memory for a list");
 	}
 	while (turn_next(&turn)) {
-		turn.result = statement_run_text(turn.connection, list.sql.ptr, &list.params, &result);
+		turn.result = list.plain ? statement_run_shape(turn.connection, list.sql.ptr, &list.params, &result)
+		                         : statement_run_text(turn.connection, list.sql.ptr, &list.params, &result);
 		if (turn.result == STORE_OK) {
 			turn.result = take_page(&turn, result, query->size, arena, page);
 			PQclear(result);

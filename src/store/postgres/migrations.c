@@ -13,7 +13,7 @@ enum { LOCK_PAUSE_MS = 25 };
 
 static enum store_result run(struct pg_connection *connection, const char *sql, const struct params *params)
 {
-	PGresult *result;
+	PGresult *result = NULL;
 	enum store_result outcome = statement_run_text(connection, sql, params, &result);
 
 	if (outcome == STORE_OK)
@@ -25,7 +25,7 @@ static enum store_result read_rows(struct pg_connection *connection, struct aren
                                    size_t *count)
 {
 	struct params none = {0};
-	PGresult *result;
+	PGresult *result = NULL;
 
 	*count = 0;
 	*rows = arena_array(arena, struct migration_row, 1);
@@ -70,7 +70,7 @@ static enum store_result try_lock(struct store_session *session, bool *locked)
 {
 	struct turn turn = turn_begin(session, TURN_PRIMARY);
 	struct params params = {0};
-	PGresult *result;
+	PGresult *result = NULL;
 
 	params_i64(&params, MIGRATION_LOCK_KEY);
 	while (turn_next(&turn)) {
@@ -184,7 +184,7 @@ enum store_result postgres_migrate_down(struct store_session *session, int targe
 static enum store_result check_rights(struct turn *turn)
 {
 	struct params none = {0};
-	PGresult *result;
+	PGresult *result = NULL;
 
 	enum store_result outcome = statement_run_text(turn->connection,
 		"SELECT string_agg(name, ', '), current_user::text FROM unnest(ARRAY['users', 'events', 'catalog', 'changes', "

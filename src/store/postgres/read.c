@@ -142,7 +142,7 @@ static enum store_result changes_after(struct turn *turn, uint64_t after, size_t
 {
 	enum { COLUMN_PRUNED = COLUMN_FIRST, COLUMN_CHANGE };
 	struct params params = {0};
-	PGresult *result;
+	PGresult *result = NULL;
 
 	params_i64(&params, clamp_i64(after));
 	params_i64(&params, clamp_i64(limit));
@@ -202,7 +202,7 @@ static enum store_result audit(struct turn *turn, const struct store_audit_filte
 {
 	struct params params = {0};
 	struct buf sql;
-	PGresult *result;
+	PGresult *result = NULL;
 
 	buf_init(&sql, 2048);
 	params_i64(&params, clamp_i64(after));
@@ -245,7 +245,7 @@ static enum store_result each_page(struct turn *turn, store_each_fn *each, void 
 {
 	struct params params = {0};
 	struct arena arena;
-	PGresult *result;
+	PGresult *result = NULL;
 
 	params_i64(&params, *last);
 	enum store_result outcome = statement_run(turn->connection, SQL_EACH_PAGE, &params, &result);
@@ -271,7 +271,7 @@ static enum store_result each_page(struct turn *turn, store_each_fn *each, void 
 
 static enum store_result each_in_snapshot(struct turn *turn, store_each_fn *each, void *context)
 {
-	PGresult *result;
+	PGresult *result = NULL;
 	int64_t last = INT64_MIN;
 	bool more = true;
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/hash.h"
 #include "store/postgres/error.h"
 #include "store/postgres/postgres.h"
 
@@ -56,7 +57,7 @@ static enum store_result take_results(struct pg_connection *connection, PGresult
 static enum store_result prepare(struct pg_connection *connection, enum statement statement)
 {
 	char name[8];
-	PGresult *result;
+	PGresult *result = NULL;
 
 	if (connection->prepared & (UINT64_C(1) << statement))
 		return STORE_OK;
@@ -100,9 +101,39 @@ enum store_result statement_run_text(struct pg_connection *connection, const cha
 	return take_results(connection, result);
 }
 
+enum store_result statement_run_shape(struct pg_connection *connection, const char *sql, const struct params *params,
+                                      PGresult **result)
+{
+	uint64_t hash = hash_content(str_from(sql)) | 1;
+	unsigned slot = (unsigned)((hash >> 8) % PG_SHAPES_MAX);
+	char name[8], deallocate[24];
+
+	snprintf(name, sizeof name, "s%u", slot);
+	if (connection->shapes[slot] != hash) {
+		PGresult *made = NULL;
+		snprintf(deallocate, sizeof deallocate, "DEALLOCATE %s", name);
+		if (connection->shapes[slot] != 0) {
+			enum store_result freed = statement_run_script(connection, deallocate);
+			if (freed != STORE_OK)
+				return freed;
+		}
+		connection->shapes[slot] = 0;
+		if (PQsendPrepare(connection->pg, name, sql, 0, NULL) == 0)
+			return error_of_connection(connection);
+		enum store_result outcome = take_results(connection, &made);
+		if (outcome != STORE_OK)
+			return outcome;
+		PQclear(made);
+		connection->shapes[slot] = hash;
+	}
+	if (PQsendQueryPrepared(connection->pg, name, params->count, params->values, params->lengths, params->formats, 1) == 0)
+		return error_of_connection(connection);
+	return take_results(connection, result);
+}
+
 enum store_result statement_run_script(struct pg_connection *connection, const char *sql)
 {
-	PGresult *result;
+	PGresult *result = NULL;
 
 	if (PQsendQuery(connection->pg, sql) == 0)
 		return error_of_connection(connection);
@@ -114,7 +145,7 @@ enum store_result statement_run_script(struct pg_connection *connection, const c
 
 enum store_result statement_do(struct pg_connection *connection, enum statement statement, const struct params *params)
 {
-	PGresult *result;
+	PGresult *result = NULL;
 
 	enum store_result outcome = statement_run(connection, statement, params, &result);
 	if (outcome == STORE_OK)
@@ -124,7 +155,7 @@ enum store_result statement_do(struct pg_connection *connection, enum statement 
 
 enum store_result statement_learn_history(struct pg_connection *connection)
 {
-	PGresult *result;
+	PGresult *result = NULL;
 
 	if (connection->history != 0)
 		return STORE_OK;

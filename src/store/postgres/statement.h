@@ -120,6 +120,9 @@ MUST_CHECK enum store_result statement_run(struct pg_connection *connection, enu
 /* The same with SQL put together of fixed pieces (never of input). */
 MUST_CHECK enum store_result statement_run_text(struct pg_connection *connection, const char *sql,
                                                 const struct params *params, PGresult **result);
+/* The same for SQL that comes again and again: its plan is kept on the connection, as one of a bounded number. */
+MUST_CHECK enum store_result statement_run_shape(struct pg_connection *connection, const char *sql,
+                                                 const struct params *params, PGresult **result);
 /* Several statements of a migration's text, in the simple protocol. */
 MUST_CHECK enum store_result statement_run_script(struct pg_connection *connection, const char *sql);
 /* As statement_run, and nobody looks at the result. */

@@ -23,7 +23,7 @@ enum store_result postgres_user_get(struct store_session *session, int64_t id, s
 {
 	struct turn turn = turn_begin(session, TURN_PRIMARY);
 	struct params params = {0};
-	PGresult *result;
+	PGresult *result = NULL;
 
 	params_i64(&params, id);
 	while (turn_next(&turn)) {
@@ -98,7 +98,7 @@ enum store_result postgres_users_inactive(struct store_session *session, struct 
                                           size_t *count, uint64_t *version)
 {
 	struct turn turn = turn_begin(session, TURN_PRIMARY);
-	PGresult *result;
+	PGresult *result = NULL;
 
 	while (turn_next(&turn)) {
 		turn.result = statement_run(turn.connection, SQL_USERS_INACTIVE, NULL, &result);
