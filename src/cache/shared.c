@@ -47,9 +47,9 @@ static enum shared_state open_value(const struct shared *shared, const struct re
 {
 	if (reply->type == REPLY_NIL)
 		return SHARED_MISS;
-	if (reply->type != REPLY_TEXT || !envelope_parse(envelope, reply->text) || !str_equal(envelope->name, name))
+	if (reply->type != REPLY_TEXT || !envelope_parse(envelope, reply->text, shared->history) || !str_equal(envelope->name, name))
 		return SHARED_REJECTED;
-	if (envelope->history != shared->history || envelope->as_of < min_as_of)
+	if (envelope->as_of < min_as_of)
 		return SHARED_STALE;
 	return SHARED_HIT;
 }

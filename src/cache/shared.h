@@ -1,8 +1,8 @@
 /* L2: what this instance read, kept in Redis for the others (design.md, section 2).
  *
- * Redis is never trusted. A value says for itself what it is (event or query), from which history of the catalogue and
- * from which snapshot (as_of), and a hash over all of it finds what was cut or flipped; the rest is checked as any
- * foreign text. Whatever is wrong, old, or not to be had is a miss, and the database answers. The caller gives
+ * Redis is never trusted. A value says for itself what it is (event or query), from which snapshot
+ * (as_of), and is sealed with the catalogue's history as key (cache/envelope.h): what was cut, flipped, forged or is of
+ * another history does not open; the rest is checked as any foreign text. Whatever is wrong, old, or not to be had is a miss, and the database answers. The caller gives
  * min_as_of (what its instance had applied when the request came) and checks the entry against the changes that it
  * knows.
  *
@@ -19,8 +19,8 @@ enum { SHARED_BATCH_MAX = 1024, SHARED_BODY_BYTES_MAX = 4 << 20 };
 enum shared_state {
 	SHARED_MISS, /* not there, or Redis is away */
 	SHARED_HIT,
-	SHARED_STALE,    /* as_of below min_as_of, or of another history */
-	SHARED_REJECTED, /* damaged, foreign or hostile */
+	SHARED_STALE,    /* as_of below min_as_of */
+	SHARED_REJECTED, /* damaged, foreign, of another history, or hostile */
 };
 
 /* An event to look for, found, or to store. */

@@ -146,7 +146,7 @@ static void old_entries_and_other_histories_are_stale(void **state)
 	assert_int_equal(state_of(7, 10), SHARED_HIT);
 	assert_int_equal(state_of(7, 11), SHARED_STALE);
 	shared.history = HISTORY + 1;
-	assert_int_equal(state_of(7, 10), SHARED_STALE);
+	assert_int_equal(state_of(7, 10), SHARED_REJECTED);
 	shared.history = HISTORY;
 }
 
@@ -200,7 +200,7 @@ static void damaged_values_are_rejected(void **state)
 	assert_int_equal(state_of(7, 0), SHARED_HIT);
 }
 
-/* Whoever can write to Redis can also compute the hash. */
+/* Even if somebody could seal them. */
 static void hostile_bodies_are_rejected(void **state)
 {
 	static const char *const bodies[] = {
