@@ -112,6 +112,13 @@ void buf_printf(struct buf *buf, const char *format, ...)
 	buf->len += (size_t)length;
 }
 
+/* U+2028 and U+2029 (E2 80 A8, E2 80 A9) end a line for many readers of lines, such as Python's splitlines. */
+static bool is_line_separator(struct str text, size_t at)
+{
+	return text.len - at >= 3 && memcmp(text.ptr + at, "\xe2\x80", 2) == 0 &&
+	       ((unsigned char)text.ptr[at + 2] | 1) == 0xa9;
+}
+
 void buf_json(struct buf *buf, struct str text)
 {
 	if (text.ptr == NULL) {
@@ -122,10 +129,17 @@ void buf_json(struct buf *buf, struct str text)
 	size_t plain = 0;
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
-		if (c >= 0x20 && c != '"' && c != '\\')
+		bool separator = c == 0xe2 && is_line_separator(text, i);
+		if (c >= 0x20 && c != '"' && c != '\\' && !separator)
 			continue;
 		buf_append(buf, text.ptr + plain, i - plain);
+		if (separator) {
+			buf_str(buf, (unsigned char)text.ptr[i + 2] == 0xa8 ? STR("\\u2028") : STR("\\u2029"));
+			i += 2;
+		}
 		plain = i + 1;
+		if (separator)
+			continue;
 		switch (c) {
 		case '"': buf_lit(buf, "\\\""); break;
 		case '\\': buf_lit(buf, "\\\\"); break;

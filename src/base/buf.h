@@ -29,7 +29,8 @@ void buf_u64(struct buf *buf, uint64_t value);
 void buf_i64(struct buf *buf, int64_t value);
 void buf_hex(struct buf *buf, const unsigned char *bytes, size_t count);
 PRINTF_LIKE(2, 3) void buf_printf(struct buf *buf, const char *format, ...);
-/* `text` (valid UTF-8) as a JSON string with its quotes (RFC 8259 section 7); an absent text as null. */
+/* `text` (valid UTF-8) as a JSON string with its quotes (RFC 8259 section 7), on one line for whoever
+ * reads lines; an absent text as null. */
 void buf_json(struct buf *buf, struct str text);
 /* Hands the memory to the caller, who frees it; the buffer is empty afterwards. */
 MUST_CHECK char *buf_take(struct buf *buf, size_t *len);

@@ -45,7 +45,7 @@ bool event_copy(struct event *copy, const struct event *event, struct arena *are
 	return true;
 }
 
-/* Has the text a byte that JSON must escape? Eight bytes at a time: nearly all texts have none.
+/* Has the text a byte that buf_json escapes, or that may begin one of its line separators (E2)? Eight bytes at a time: nearly all texts have none.
  * (S. E. Anderson, Bit Twiddling Hacks, "Determine if a word has a byte less than n" and "… equal to n") */
 static bool needs_escape(struct str text)
 {
@@ -58,14 +58,16 @@ static bool needs_escape(struct str text)
 		memcpy(&word, text.ptr + i, 8);
 		uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
 		found |= (word - ones * 0x20) & ~word;
+		uint64_t separator = word ^ ones * 0xe2;
 		found |= (quote - ones) & ~quote;
 		found |= (backslash - ones) & ~backslash;
+		found |= (separator - ones) & ~separator;
 	}
 	if ((found & highs) != 0)
 		return true;
 	for (; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.ptr[i];
-		if (c < 0x20 || c == '"' || c == '\\')
+		if (c < 0x20 || c == '"' || c == '\\' || c == 0xe2)
 			return true;
 	}
 	return false;

@@ -222,6 +222,13 @@ def test_export_by_accept(service, accept, content_type):
     assert answer.status == 200 and answer.header("Content-Type").split(";")[0] == content_type, answer.headers
 
 
+def test_every_line_of_an_export_is_an_event_for_any_reader_of_lines(service):
+    title = unique("line\u2028 and paragraph\u2029 separators \u20a8 ")
+    create(service.admin, title=title)
+    lines = service.admin.get(EXPORT, {"Accept": NDJSON}).body.decode().splitlines()
+    assert title in [json.loads(line)["title"] for line in lines]
+
+
 def test_export_of_another_kind_is_406(service):
     answer = service.admin.get(EXPORT, {"Accept": "application/pdf"})
     check_problem(answer, 406)
