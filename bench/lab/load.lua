@@ -1,5 +1,5 @@
 -- What wrk sends, told by the environment: TOKEN, and either one path (LOAD_PATH), or paths with ids up to LOAD_IDS in
--- place of %d, in a random or (LOAD_SEQUENTIAL) rising order; LOAD_METHOD with LOAD_BODY (%d in it: a random number).
+-- place of %d, or one of several lines by chance, in a random or (LOAD_SEQUENTIAL) rising order; LOAD_METHOD with LOAD_BODY (%d in it: a random number).
 local path = os.getenv("LOAD_PATH")
 local ids = tonumber(os.getenv("LOAD_IDS") or "0")
 local method = os.getenv("LOAD_METHOD") or "GET"
@@ -17,14 +17,16 @@ if os.getenv("LOAD_SEQUENTIAL") then
 		at = at % ids + 1
 		return wrk.format(method, string.format(path, at), nil, nil)
 	end
-elseif ids > 0 or body then
+elseif ids > 0 or body or string.find(path, "\n") then
 	local made = {}
 	local count = 50000
+	local paths = {}
+	for line in string.gmatch(path, "[^\n]+") do paths[#paths + 1] = line end
 	init = function(args)
 		math.randomseed(os.time() + os.clock() * 1000000)
 		for i = 1, count do
 			local text = body and string.gsub(body, "%%d", tostring(math.random(0, 99999))) or nil
-			made[i] = wrk.format(method, string.gsub(path, "%%d", tostring(math.random(1, math.max(ids, 1)))), nil, text)
+			made[i] = wrk.format(method, string.gsub(paths[math.random(#paths)], "%%d", tostring(math.random(1, math.max(ids, 1)))), nil, text)
 		end
 	end
 	local at = 0
