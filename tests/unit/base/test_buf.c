@@ -60,6 +60,9 @@ static void json_strings_are_escaped(void **state)
 	buf_json(&buf, (struct str){"a\"\\\n\r\t\x01\x1f\0\xc3\xa9/", 12});
 	assert_str(buf_view(&buf), "\"a\\\"\\\\\\n\\r\\t\\u0001\\u001f\\u0000\xc3\xa9/\"");
 	buf_clear(&buf);
+	buf_json(&buf, STR("\u2028a\u2029\u2027\u202a\u20a8"));
+	assert_str(buf_view(&buf), "\"\\u2028a\\u2029\u2027\u202a\u20a8\"");
+	buf_clear(&buf);
 	buf_json(&buf, STR_NONE);
 	buf_json(&buf, STR(""));
 	assert_str(buf_view(&buf), "null\"\"");
