@@ -131,6 +131,7 @@ def main():
     try:
         for part in options.parts or ["connections", "instances", "events"]:
             getattr(growth, part)()
+            growth.program.save()  # what was measured stays, whatever happens to the rest
     finally:
         for each in list(contenders.Contender.alive):
             each.stop()

@@ -274,6 +274,7 @@ def main():
         speed.start()
         for part in options.parts or PARTS:
             getattr(speed, part)()
+            speed.program.save()  # what was measured stays, whatever happens to the rest
     finally:
         speed.stop()
     return speed.program.save()
