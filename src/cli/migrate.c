@@ -64,8 +64,17 @@ static void print_history(const struct versions *versions)
 	cli_put(&out);
 }
 
+/* Nothing was ever written. */
+static bool is_untouched(const struct database *database)
+{
+	struct store_head head;
+
+	return store_head(database->session, &head) == STORE_OK && head.seq == 0;
+}
+
 /* The number that upgrade or downgrade goes to. False: a line was printed. */
-static bool read_target(const struct cli *cli, const struct versions *versions, bool up, int *target)
+static bool read_target(const struct cli *cli, const struct database *database, const struct versions *versions, bool up,
+                        int *target)
 {
 	int64_t number = up ? 0 : versions->before;
 
@@ -82,7 +91,7 @@ static bool read_target(const struct cli *cli, const struct versions *versions, 
 		         versions->applied, *target);
 		return false;
 	}
-	if (!up && number == 0 && versions->applied > 0 && !cli_flag(cli, "--yes")) {
+	if (!up && number == 0 && versions->applied > 0 && !cli_flag(cli, "--yes") && !is_untouched(database)) {
 		cli_fail("this removes every event and the whole log of changes: add --yes if you mean it");
 		return false;
 	}
@@ -94,7 +103,7 @@ static int move(const struct cli *cli, const struct database *database, const st
 	struct buf report;
 	int target;
 
-	if (!read_target(cli, versions, up, &target))
+	if (!read_target(cli, database, versions, up, &target))
 		return CLI_FAILED;
 	buf_init(&report, CLI_OUTPUT_BYTES_MAX);
 	enum store_result result = up ? store_migrate_up(database->session, target, &report)
