@@ -90,7 +90,6 @@ static void answer_entry(struct request *request, struct local_entry *entry, boo
 		return;
 	}
 	answer_bytes(request, 200, CONTENT_TYPE_JSON, local_body(entry), local_unref, entry);
-	request->answer.reusable = true;
 	request->answer.cache_control = CACHE_CONTROL_PRIVATE_NO_CACHE;
 	mark(request, cache_status, entry->filled_ns);
 	answer_etag(request, entry->etag);
@@ -214,7 +213,6 @@ void browse_capacity(struct request *request)
 static void answer_list(struct request *request, struct list_entry *list, const char *cache_status)
 {
 	answer_bytes(request, 200, CONTENT_TYPE_JSON, lists_body(list), lists_unref, list);
-	request->answer.reusable = true;
 	request->answer.cache_control = CACHE_CONTROL_PRIVATE_NO_CACHE;
 	mark(request, cache_status, list->filled_ns);
 	answer_etag(request, list->etag);

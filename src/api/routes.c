@@ -35,77 +35,108 @@ struct match {
 	struct str tail; /* … in {asset}'s place */
 };
 
-/* The text before each pattern's first '{'. Most paths differ in its length, or else in its middle, so that one
- * comparison of each tells. */
-static unsigned literal_len[ROUTE_COUNT];
-static bool is_literal_only[ROUTE_COUNT];
+/* A pattern taken apart: a literal, then maybe {id} or {asset}, then maybe more text. Patterns without a segment are chained
+ * by their length, those with one by their literal, so that a path is compared with a few of them. */
+struct shape {
+	struct str literal;
+	bool is_id;
+	struct str behind; /* what follows the segment */
+	unsigned next;     /* of the chain; ROUTE_COUNT ends it */
+};
 
-__attribute__((constructor)) static void measure_literals(void)
+enum { LITERAL_BYTES_MAX = 64, SEGMENT_LITERALS_MAX = 8 };
+static struct shape shapes[ROUTE_COUNT];
+static unsigned literal_of_len[LITERAL_BYTES_MAX + 1];
+static unsigned segment_chains[SEGMENT_LITERALS_MAX], segment_chain_count;
+
+static void chain_segment(unsigned route)
 {
+	unsigned chain = 0;
+
+	while (chain < segment_chain_count && !str_equal(shapes[segment_chains[chain]].literal, shapes[route].literal))
+		chain++;
+	CHECK(chain < SEGMENT_LITERALS_MAX);
+	shapes[route].next = chain < segment_chain_count ? segment_chains[chain] : ROUTE_COUNT;
+	segment_chains[chain] = route;
+	if (chain == segment_chain_count)
+		segment_chain_count++;
+}
+
+__attribute__((constructor)) static void take_patterns_apart(void)
+{
+	for (unsigned len = 0; len <= LITERAL_BYTES_MAX; len++)
+		literal_of_len[len] = ROUTE_COUNT;
 	for (unsigned i = 0; i < ROUTE_COUNT; i++) {
-		literal_len[i] = (unsigned)strcspn(routes[i].pattern, "{");
-		is_literal_only[i] = routes[i].pattern[literal_len[i]] == '\0';
+		const char *pattern = routes[i].pattern, *segment = strchr(pattern, '{');
+		struct shape *shape = &shapes[i];
+		shape->literal = (struct str){pattern, strcspn(pattern, "{")};
+		CHECK(shape->literal.len <= LITERAL_BYTES_MAX);
+		if (segment == NULL) {
+			shape->next = literal_of_len[shape->literal.len];
+			literal_of_len[shape->literal.len] = i;
+			continue;
+		}
+		shape->is_id = segment[1] == 'i';
+		shape->behind = str_from(strchr(segment, '}') + 1);
+		chain_segment(i);
 	}
 }
 
-static bool pattern_fits(unsigned route, struct str path, struct match *match)
-{
-	unsigned len = literal_len[route];
-	const char *pattern = routes[route].pattern + len;
+struct search {
+	struct str path;
+	enum method method; /* HEAD follows GET */
+	const struct route *found;
+	unsigned methods;   /* bit by enum method: what the path knows */
+	struct match match;
+};
 
-	if ((is_literal_only[route] ? path.len != len : path.len <= len) || path.ptr[len / 2] != routes[route].pattern[len / 2] ||
-	    memcmp(path.ptr, routes[route].pattern, len) != 0)
-		return false;
-	path = str_skip(path, len);
-	*match = (struct match){STR_NONE, STR_NONE};
-	while (*pattern != '\0') {
-		if (*pattern != '{') {
-			if (path.len == 0 || *path.ptr != *pattern)
-				return false;
-			pattern++;
-			path = str_skip(path, 1);
-			continue;
-		}
-		const char *slash = path.len > 0 ? memchr(path.ptr, '/', path.len) : NULL;
-		struct str segment = {path.ptr, slash != NULL ? (size_t)(slash - path.ptr) : path.len};
-		if (segment.len == 0)
-			return false;
-		if (pattern[1] == 'i')
-			match->id = segment;
-		else
-			match->tail = segment;
-		pattern = strchr(pattern, '}') + 1;
-		path = str_skip(path, segment.len);
+static void add_route(struct search *search, unsigned route, struct match match)
+{
+	search->methods |= 1u << routes[route].method;
+	if (routes[route].method != search->method)
+		return;
+	search->found = &routes[route];
+	search->match = match;
+}
+
+static void search_literals(struct search *search)
+{
+	if (search->path.len > LITERAL_BYTES_MAX)
+		return;
+	for (unsigned i = literal_of_len[search->path.len]; i < ROUTE_COUNT; i = shapes[i].next) {
+		if (memcmp(search->path.ptr, shapes[i].literal.ptr, search->path.len) == 0)
+			add_route(search, i, (struct match){STR_NONE, STR_NONE});
 	}
-	return path.len == 0;
+}
+
+static void search_segments(struct search *search)
+{
+	for (unsigned chain = 0; chain < segment_chain_count; chain++) {
+		struct str literal = shapes[segment_chains[chain]].literal;
+		if (search->path.len <= literal.len || memcmp(search->path.ptr, literal.ptr, literal.len) != 0)
+			continue;
+		struct str rest = str_skip(search->path, literal.len);
+		const char *slash = memchr(rest.ptr, '/', rest.len);
+		struct str segment = {rest.ptr, slash != NULL ? (size_t)(slash - rest.ptr) : rest.len};
+		rest = str_skip(rest, segment.len);
+		for (unsigned i = segment_chains[chain]; i < ROUTE_COUNT && segment.len > 0; i = shapes[i].next) {
+			if (str_equal(rest, shapes[i].behind))
+				add_route(search, i, shapes[i].is_id ? (struct match){segment, STR_NONE} : (struct match){STR_NONE, segment});
+		}
+	}
 }
 
 /* A literal path wins over one with {id}: /events/upcoming is no event. */
 static const struct route *find_route(struct str path, enum method method, struct match *match, unsigned *methods)
 {
-	const struct route *found = NULL;
-	bool literal = false;
+	struct search search = {.path = path, .method = method == METHOD_HEAD ? METHOD_GET : method};
 
-	*methods = 0;
-	for (unsigned i = 0; i < ROUTE_COUNT; i++) {
-		struct match candidate;
-		if (!pattern_fits(i, path, &candidate))
-			continue;
-		bool is_literal = candidate.id.ptr == NULL && candidate.tail.ptr == NULL;
-		if (is_literal && !literal) {
-			literal = true;
-			found = NULL;
-			*methods = 0;
-		}
-		if (literal && !is_literal)
-			continue;
-		*methods |= 1u << routes[i].method;
-		if (routes[i].method == (method == METHOD_HEAD ? METHOD_GET : method)) {
-			found = &routes[i];
-			*match = candidate;
-		}
-	}
-	return found;
+	search_literals(&search);
+	if (search.methods == 0)
+		search_segments(&search);
+	*match = search.match;
+	*methods = search.methods;
+	return search.found;
 }
 
 static struct str allow_list(struct request *request, unsigned methods)
@@ -174,7 +205,7 @@ static bool authorize(struct request *request)
 			refuse_token(request, result, missing);
 		return false;
 	}
-	request->principal = *principal;
+	principal_copy(&request->principal, principal);
 	if (!limits_admit(request))
 		return false;
 	if (request->route->access == ACCESS_ADMIN && principal->role != ROLE_ADMIN) {

@@ -1,8 +1,8 @@
 #include "base/str.h"
 
-static char lower(char c)
+static bool is_letter(unsigned char c)
 {
-	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+	return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
 }
 
 bool str_equal_caseless(struct str a, struct str b)
@@ -10,7 +10,8 @@ bool str_equal_caseless(struct str a, struct str b)
 	if (a.len != b.len)
 		return false;
 	for (size_t i = 0; i < a.len; i++) {
-		if (lower(a.ptr[i]) != lower(b.ptr[i]))
+		unsigned char x = (unsigned char)a.ptr[i], y = (unsigned char)b.ptr[i];
+		if (x != y && ((x ^ y) != 0x20 || !is_letter(x)))
 			return false;
 	}
 	return true;

@@ -1,11 +1,10 @@
 #include "http/answer.h"
 
-#include <microhttpd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "http/request.h"
+#include "http/worker.h"
 
 const char CONTENT_TYPE_JSON[] = "application/json";
 const char CONTENT_TYPE_PROBLEM[] = "application/problem+json";
@@ -30,7 +29,6 @@ static struct answer *begin(struct request *request, unsigned status, const char
 	answer->body = STR("");
 	answer->release = NULL;
 	answer->has_etag = false;
-	answer->reusable = false;
 	answer->cache_control = CACHE_CONTROL_NO_STORE;
 	request->state = REQUEST_ANSWERED;
 	return answer;
@@ -173,10 +171,10 @@ void answer_etag(struct request *request, uint64_t etag)
 
 void answer_stream_park(struct answer_stream *stream)
 {
-	MHD_suspend_connection(stream->connection);
+	stream->connection->stream_parked = true;
 }
 
 void answer_stream_wake(struct answer_stream *stream)
 {
-	MHD_resume_connection(stream->connection);
+	worker_post(stream->connection);
 }

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "http/problem.h"
 
+struct connection;
 struct request;
 
 enum cache_control {
@@ -25,12 +26,12 @@ struct answer_stream {
 	long (*read)(struct answer_stream *stream, char *space, size_t bytes_max);
 	/* The answer is over, in whatever way; frees the stream. */
 	void (*close)(struct answer_stream *stream);
-	void *connection; /* set by the server */
+	struct connection *connection; /* set by answer_stream */
 };
 
 struct answer_header {
 	const char *name; /* a literal */
-	struct str value; /* NUL-terminated, lives as long as the request */
+	struct str value; /* lives as long as the request */
 };
 
 struct answer {
@@ -42,13 +43,12 @@ struct answer {
 	void *release_context;
 	struct answer_stream *stream;     /* instead of body */
 	bool length_unknown;              /* to HEAD: GET would answer with a stream */
-	bool reusable;                    /* body, ETag and type never change as long as `body.ptr` lives: a cache entry */
 	bool has_etag;
 	uint64_t etag;
 	const char *cache_status;         /* Cache-Status value without the cache's name, a literal; NULL for none */
 	bool close;                       /* end the connection after it */
-	struct answer_header headers[ANSWER_HEADERS_MAX];
 	unsigned header_count;
+	struct answer_header headers[ANSWER_HEADERS_MAX]; /* the last member: see struct request */
 };
 
 extern const char CONTENT_TYPE_JSON[];    /* application/json */
@@ -75,7 +75,7 @@ void answer_issues(struct request *request, const struct issues *issues);
 /* 503 with Retry-After in seconds. */
 void answer_unavailable(struct request *request, unsigned retry_after_s, const char *detail);
 
-/* The value must be NUL-terminated and live as long as the request (a literal, or its arena). */
+/* The value must live as long as the request (a literal, or its arena). */
 void answer_header(struct request *request, const char *name, struct str value);
 /* Marks the answer with an ETag; turns it into a 304 when If-None-Match names it (RFC 9110 section 13.1.2). */
 void answer_etag(struct request *request, uint64_t etag);

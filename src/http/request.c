@@ -1,18 +1,17 @@
 #include "http/request.h"
 
-#include <microhttpd.h>
+#include "http/worker.h"
 
 void request_suspend(struct request *request, handler_fn *next)
 {
 	CHECK(request->state == REQUEST_RUNNING);
 	request->handler = next;
 	request->state = REQUEST_SUSPENDED;
-	MHD_suspend_connection(request->connection);
 }
 
 void request_resume(struct request *request)
 {
-	MHD_resume_connection(request->connection);
+	worker_post(request->connection);
 }
 
 static int hex_digit(char c)

@@ -1,7 +1,7 @@
 /* A request, from its first header to its last byte of answer.
  *
- * Made by the server when the request line is in, handed to the API's handler when body and all are there, freed when
- * the connection has sent the answer. Its memory (texts, jobs, bodies) comes from `arena` and dies with it. It belongs
+ * Made by its connection when the head is in, handed to the API's handler when body and all are there, freed when the
+ * connection has sent the answer. Its memory (texts, jobs, bodies) comes from `arena` and dies with it. It belongs
  * to the HTTP thread of its connection, except between request_suspend and request_resume, when it belongs to the lane
  * that was given a job. */
 #ifndef EVENTLY_HTTP_REQUEST_H
@@ -13,7 +13,8 @@
 #include "events/query.h"
 #include "http/answer.h"
 
-struct MHD_Connection;
+struct connection;
+struct receiver;
 struct request;
 struct route;
 struct server;
@@ -52,7 +53,7 @@ enum header {
 
 enum {
 	REQUEST_TARGET_BYTES_MAX = 6144,
-	REQUEST_HEADER_BYTES_MAX = 8192,  /* with the target; far beyond, libmicrohttpd refuses by itself */
+	REQUEST_HEADER_BYTES_MAX = 8192,  /* with the request line */
 	REQUEST_QUERY_PARAMETERS_MAX = 64,
 	REQUEST_ID_BYTES_MAX = 128,
 	REQUEST_ARENA_BYTES_MAX = 64 << 20,
@@ -61,12 +62,15 @@ enum {
 typedef void handler_fn(struct request *request);
 
 struct request {
-	struct MHD_Connection *connection;
+	struct connection *connection;
 	struct server *server;
 	void *service;            /* the API's own context, from server_options */
 
 	/* what came */
 	enum method method;
+	struct receiver *receiver; /* parses the message while it comes in */
+	bool http_1_0, keep_alive; /* what the client speaks, and whether it may send another request */
+	bool received;             /* all of the message is in */
 	struct str target;        /* path and query as sent */
 	struct str path;          /* decoded, without one trailing slash (but "/" stays) */
 	struct str query;         /* as sent, behind '?'; absent if none */
@@ -81,9 +85,7 @@ struct request {
 	const struct route *route; /* the API's; NULL when none matches */
 	int64_t path_id;           /* {id} of the path, > 0 */
 	struct str path_tail;      /* {asset} of the path */
-	struct principal principal;
 	struct str client_address;
-	char request_id[REQUEST_ID_BYTES_MAX + 1];
 	unsigned request_id_len;
 	char trace_id[33];         /* of traceparent (W3C Trace Context), or "" */
 	uint64_t started_ns;       /* monotonic */
@@ -95,10 +97,14 @@ struct request {
 	void *job;                 /* the handler's, in the arena: what it asked a lane for */
 	handler_fn *handler;       /* runs next: the route's, then whatever request_suspend was given */
 	enum { REQUEST_RECEIVING, REQUEST_RUNNING, REQUEST_SUSPENDED, REQUEST_ANSWERED } state;
-	struct answer answer;
 	uint64_t answer_bytes;
 	struct arena arena;
 	struct request *next_free;
+	struct answer answer;
+
+	/* Not cleared for a new request, from answer.headers on: what counts their entries is, or what says that they are set. */
+	struct principal principal; /* cleared but for its e-mail */
+	char request_id[REQUEST_ID_BYTES_MAX + 1];
 	_Alignas(16) char first_space[2048]; /* of the arena */
 };
 

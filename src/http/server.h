@@ -1,7 +1,7 @@
-/* The HTTP server: libmicrohttpd with epoll and a thread a core, and every limit of the contract.
+/* The HTTP server: a worker a core, and every limit of the contract.
  *
  * It knows nothing of events: the API gives it two functions, one that looks at a request when its headers are in (route,
- * authentication, limits), one that runs it when its body is in. */
+ * authentication, limits), one that is told when the answer is out. */
 #ifndef EVENTLY_HTTP_SERVER_H
 #define EVENTLY_HTTP_SERVER_H
 

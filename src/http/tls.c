@@ -80,27 +80,9 @@ static bool belong_together(const struct tls_set *set, const char *key_file, str
 	return same;
 }
 
-bool tls_load(const char *certificate_file, const char *key_file, struct buf *problem)
-{
-	struct tls_set *set = calloc(1, sizeof *set);
-
-	if (set == NULL) {
-		buf_lit(problem, "not enough memory for the TLS certificate");
-		return false;
-	}
-	if (!read_chain(set, certificate_file, problem) || !read_key(set, key_file, problem) ||
-	    !belong_together(set, key_file, problem)) {
-		destroy(set);
-		return false;
-	}
-	set->former = atomic_load(&current);
-	atomic_store_explicit(&current, set, memory_order_release);
-	return true;
-}
-
-int tls_certificate(gnutls_session_t session, const struct gnutls_cert_retr_st *info, gnutls_pcert_st **certificates,
-                    unsigned *count, gnutls_ocsp_data_st **ocsp, unsigned *ocsp_count, gnutls_privkey_t *key,
-                    unsigned *flags)
+static int give_certificate(gnutls_session_t session, const struct gnutls_cert_retr_st *info, gnutls_pcert_st **certificates,
+                            unsigned *count, gnutls_ocsp_data_st **ocsp, unsigned *ocsp_count, gnutls_privkey_t *key,
+                            unsigned *flags)
 {
 	struct tls_set *set = atomic_load_explicit(&current, memory_order_acquire);
 
@@ -113,6 +95,61 @@ int tls_certificate(gnutls_session_t session, const struct gnutls_cert_retr_st *
 	return 0;
 }
 
+/* What all sessions share: made at the first load, freed by tls_unload. */
+static gnutls_certificate_credentials_t credentials;
+static gnutls_priority_t priorities;
+
+static bool prepare(struct buf *problem)
+{
+	if (credentials != NULL)
+		return true;
+	int code = gnutls_priority_init(&priorities, TLS_PRIORITIES, NULL);
+	if (code >= 0)
+		code = gnutls_certificate_allocate_credentials(&credentials);
+	if (code >= 0) {
+		gnutls_certificate_set_retrieve_function3(credentials, give_certificate);
+		return true;
+	}
+	buf_printf(problem, "cannot prepare TLS: %s", gnutls_strerror(code));
+	return false;
+}
+
+bool tls_load(const char *certificate_file, const char *key_file, struct buf *problem)
+{
+	struct tls_set *set = calloc(1, sizeof *set);
+
+	if (set == NULL) {
+		buf_lit(problem, "not enough memory for the TLS certificate");
+		return false;
+	}
+	if (!prepare(problem) || !read_chain(set, certificate_file, problem) || !read_key(set, key_file, problem) ||
+	    !belong_together(set, key_file, problem)) {
+		destroy(set);
+		return false;
+	}
+	set->former = atomic_load(&current);
+	atomic_store_explicit(&current, set, memory_order_release);
+	return true;
+}
+
+bool tls_session(gnutls_session_t *session, int fd)
+{
+	static const gnutls_datum_t protocol = {(unsigned char *)(uintptr_t)"http/1.1", 8};
+
+	if (gnutls_init(session, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0) {
+		*session = NULL;
+		return false;
+	}
+	gnutls_transport_set_int(*session, fd);
+	if (gnutls_priority_set(*session, priorities) >= 0 &&
+	    gnutls_credentials_set(*session, GNUTLS_CRD_CERTIFICATE, credentials) >= 0 &&
+	    gnutls_alpn_set_protocols(*session, &protocol, 1, 0) >= 0)
+		return true;
+	gnutls_deinit(*session);
+	*session = NULL;
+	return false;
+}
+
 void tls_unload(void)
 {
 	struct tls_set *set = atomic_exchange(&current, NULL);
@@ -122,4 +159,10 @@ void tls_unload(void)
 		destroy(set);
 		set = former;
 	}
+	if (credentials != NULL)
+		gnutls_certificate_free_credentials(credentials);
+	if (priorities != NULL)
+		gnutls_priority_deinit(priorities);
+	credentials = NULL;
+	priorities = NULL;
 }

@@ -1,7 +1,7 @@
 /* TLS for the HTTP port: certificate and key from PEM files, exchanged on SIGHUP without touching open connections.
  *
- * libmicrohttpd asks for the certificate at each handshake; it gets the newest set. Former sets stay until the server is
- * stopped, since a handshake may still use them. */
+ * GnuTLS asks for the certificate at each handshake; it gets the newest set. Former sets stay until the server is stopped,
+ * since a handshake may still use them. */
 #ifndef EVENTLY_HTTP_TLS_H
 #define EVENTLY_HTTP_TLS_H
 
@@ -17,10 +17,8 @@
 /* Reads and checks the files, then takes them into use for new handshakes. False: `problem` names the setting. Main
  * thread; one server with TLS a process. */
 MUST_CHECK bool tls_load(const char *certificate_file, const char *key_file, struct buf *problem);
-/* For MHD_OPTION_HTTPS_CERT_CALLBACK2. */
-int tls_certificate(gnutls_session_t session, const struct gnutls_cert_retr_st *info, gnutls_pcert_st **certificates,
-                    unsigned *count, gnutls_ocsp_data_st **ocsp, unsigned *ocsp_count, gnutls_privkey_t *key,
-                    unsigned *flags);
+/* A server's session on a connected socket, which stays the caller's. False without memory. Any thread. */
+MUST_CHECK bool tls_session(gnutls_session_t *session, int fd);
 /* After the server was stopped. */
 void tls_unload(void);
 

@@ -1,31 +1,59 @@
-/* What an HTTP thread keeps for itself, without locks: requests to use again, and finished replies of hot cache entries.
+/* An HTTP thread: epoll over its own connections and the listening socket.
  *
- * libmicrohttpd copies every header of a reply three times into memory of its own; a cached event that is asked for again
- * and again is answered with the same reply, on which only X-Request-ID and Date are exchanged. All of it is freed when the thread
- * ends. */
+ * Workers share nothing but the listening socket, counters, and the posts that they send each other. An accepted connection
+ * goes to the worker that has fewest, and stays there. Sockets are watched edge-triggered, registered once: a request costs
+ * one read, one write and its part of an epoll_wait. Created and stopped by server.c, used by connection.c. */
 #ifndef EVENTLY_HTTP_WORKER_H
 #define EVENTLY_HTTP_WORKER_H
 
-#include "http/request.h"
+#include <pthread.h>
+#include <stdatomic.h>
 
-struct MHD_Response;
+#include "http/connection.h"
 
-enum { WORKER_REPLIES = 256, WORKER_REPLY_BYTES_MAX = 16384, WORKER_REQUESTS_MAX = 256 };
+struct server;
 
-struct worker_reply {
-	struct MHD_Response *response; /* holds the cache entry's reference, so `body` names it and no other */
-	const char *body;
-	const char *cache_status;
-	char request_id[REQUEST_ID_BYTES_MAX + 1]; /* as it stands in the headers */
-	char date[48];                             /* likewise; "" for none yet */
-	int64_t date_s;
+enum {
+	WORKER_INPUT_BYTES = 65536,  /* read at once; over CONNECTION_HEAD_BYTES_MAX, so that any head fits */
+	WORKER_OUTPUT_BYTES = 32768, /* an answer's head, and its body when that is small; a piece of a stream */
+	WORKER_REQUESTS_MAX = 256,   /* kept for use again */
 };
 
-/* Not cleared. NULL without memory. */
-MUST_CHECK struct request *worker_take_request(void);
-void worker_keep_request(struct request *request);
-/* The place for a body's reply, maybe another's now. NULL without memory. */
-struct worker_reply *worker_reply_of(const char *body);
-void worker_drop_reply(struct worker_reply *reply);
+struct worker {
+	struct server *server;
+	pthread_t thread;
+	bool started;
+	int epoll_fd;
+	int wake_fd;                            /* an eventfd */
+	_Atomic(struct connection *) posted;    /* newest first */
+	atomic_size_t count;                    /* connections, with those on their way here */
+	atomic_bool listening;                  /* the listening socket is still watched */
+	/* the thread's own: */
+	struct connection *first;
+	struct request *free_requests;
+	unsigned free_count;
+	uint64_t turn_ns;                       /* monotonic: when the events being worked on were fetched */
+	uint64_t swept_ns;
+	bool accept_paused;
+	size_t input_len;                       /* of input: what the connection that runs has not consumed */
+	size_t input_at;
+	char *input, *output;
+};
+
+/* False: no memory or descriptors; nothing is left behind. All workers are made before the first one starts. */
+MUST_CHECK bool worker_init(struct worker *worker, struct server *server);
+MUST_CHECK bool worker_start(struct worker *worker);
+/* The server is stopping: ends the thread. */
+void worker_stop(struct worker *worker);
+/* After all were stopped, since they post to each other: ends the connections that are left. */
+void worker_finish(struct worker *worker);
+/* Makes the worker look at what the server wants of it. Any thread. */
+void worker_wake(struct worker *worker);
+/* Runs the connection on its worker soon. Any thread; once for each time that it was parked. */
+void worker_post(struct connection *connection);
+
+/* Not cleared. NULL without memory. Worker's thread. */
+MUST_CHECK struct request *worker_take_request(struct worker *worker);
+void worker_keep_request(struct worker *worker, struct request *request);
 
 #endif

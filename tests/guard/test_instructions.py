@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgri
 
 WARM, ASKED = 60, 300
 EVENTS = "/api/v1/events/"
-BOUNDS = {"cached": 16300, "uncached": 58000, "list": 19300}
+BOUNDS = {"cached": 6000, "uncached": 30000, "list": 9000}
 
 
 @pytest.fixture(scope="module")
