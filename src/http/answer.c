@@ -132,6 +132,14 @@ void answer_header(struct request *request, const char *name, struct str value)
 
 	if (value.ptr == NULL)
 		return;
+	/* Only Vary is a list to which others add. What an answer said that was replaced by another, for want of memory, is
+	 * said anew. */
+	for (unsigned i = 0; i < answer->header_count && strcmp(name, "Vary") != 0; i++) {
+		if (strcmp(answer->headers[i].name, name) == 0) {
+			answer->headers[i].value = value;
+			return;
+		}
+	}
 	CHECK(answer->header_count < ANSWER_HEADERS_MAX);
 	answer->headers[answer->header_count++] = (struct answer_header){name, value};
 }
