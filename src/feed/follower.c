@@ -6,6 +6,7 @@
 
 #include "base/broken.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/random.h"
@@ -16,6 +17,7 @@ enum {
 	PAUSE_MS_MIN = 50,
 	PAUSE_MS_MAX = 500,
 	POLL_MS = 1000, /* without leases: only a safety net */
+	REASONS_MAX = 8,
 };
 
 struct follower {
@@ -34,6 +36,8 @@ struct follower {
 	uint64_t renewed_ns;    /* boot time, noted before the last renewal that went well */
 	uint64_t recorded_seq;  /* what this instance's row says that it has seen */
 	struct store_head head; /* as last read */
+	uint64_t told[REASONS_MAX]; /* hashes of the reasons that were logged since the database was last well */
+	unsigned told_count;
 };
 
 /* ---- applying ---- */
@@ -299,30 +303,43 @@ static void pause_ms(struct follower *follower, unsigned ms)
 	pthread_mutex_unlock(&follower->lock);
 }
 
+/* Each reason once: a breaker that opens first must not hide that the password is refused. */
+static void tell_failure(struct follower *follower, enum store_result result)
+{
+	struct str reason = str_from(store_session_problem(follower->session));
+	uint64_t hash = hash_content(reason);
+
+	for (unsigned i = 0; i < follower->told_count; i++) {
+		if (follower->told[i] == hash)
+			return;
+	}
+	if (follower->told_count == REASONS_MAX)
+		return;
+	follower->told[follower->told_count++] = hash;
+	log_warning("follower", "the database does not answer (%s): %.*s", store_result_name(result), STR_ARG(reason));
+}
+
 static void *run(void *argument)
 {
 	struct follower *follower = argument;
 	unsigned pause = PAUSE_MS_MIN;
-	bool failing = false, hinted;
+	bool hinted;
 
 	while (!stopping(follower)) {
 		bool early = follower->shared && until_renewal_ms(follower) > 0;
 		enum store_result result = early ? short_turn(follower) : turn(follower);
 		follower->steady = result == STORE_OK;
 		if (result != STORE_OK) {
-			if (!failing)
-				log_warning("follower", "the database does not answer (%s): %s", store_result_name(result),
-				            store_session_problem(follower->session));
-			failing = true;
+			tell_failure(follower, result);
 			if (!freshness_held(follower->options.freshness))
 				metrics_gauge(METRIC_LEASE, 0, 0);
 			pause_ms(follower, pause);
 			pause = pause * 2 < PAUSE_MS_MAX ? pause * 2 : PAUSE_MS_MAX;
 			continue;
 		}
-		if (failing)
+		if (follower->told_count > 0)
 			log_info("follower", "the database answers again");
-		failing = false;
+		follower->told_count = 0;
 		pause = PAUSE_MS_MIN;
 		if (!follower->contacted) {
 			follower->contacted = true;
