@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "http/worker.h"
+#include "http/connection.h"
+#include "http/mailbox.h"
 
 const char CONTENT_TYPE_JSON[] = "application/json";
 const char CONTENT_TYPE_PROBLEM[] = "application/problem+json";
@@ -184,5 +185,5 @@ void answer_stream_park(struct answer_stream *stream)
 
 void answer_stream_wake(struct answer_stream *stream)
 {
-	worker_post(stream->connection);
+	mailbox_post(stream->connection);
 }

@@ -342,7 +342,7 @@ static bool go_on(struct connection *connection)
 		return false;
 	if (steps == TURN_STEPS_MAX && connection->state != CONNECTION_PARKED) {
 		connection->yielded = true;
-		worker_post(connection);
+		mailbox_post(connection);
 	}
 	return true;
 }
@@ -443,6 +443,7 @@ struct connection *connection_create(struct worker *worker, int fd, const struct
 		return NULL;
 	}
 	connection->worker = worker;
+	connection->mailbox = &worker->mailbox;
 	connection->readable = true;
 	connection->state = CONNECTION_NEW;
 	connection->since_ns = clock_monotonic_ns();

@@ -3,7 +3,7 @@
  *   handshake → waiting ⇄ receiving → (parked ⇄) → sending → waiting …, and at the end lingering
  *
  * Everything here runs on the connection's worker, the only thread that touches it. Others may only post it to that worker
- * (worker_post): a lane that has done its job, or whoever wakes a stream. Nothing blocks: what cannot go on returns, and
+ * (mailbox.h): a lane that has done its job, or whoever wakes a stream. Nothing blocks: what cannot go on returns, and
  * the socket's next event, a post, or the sweep goes on with it.
  *
  * Between two calls a connection that waits holds no buffer. What is read goes to its worker's space; only what must stay
@@ -17,6 +17,7 @@
 #include "http/request.h"
 #include "http/wire.h"
 
+struct mailbox;
 struct worker;
 
 enum connection_state {
@@ -37,6 +38,7 @@ struct connection {
 	struct connection *previous, *next; /* of the worker's connections */
 	struct connection *next_posted;
 	struct worker *worker;
+	struct mailbox *mailbox; /* the worker's, for those who know no more of it */
 	struct wire wire;
 	enum connection_state state;
 	bool readable;       /* the socket may have bytes for us */

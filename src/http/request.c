@@ -1,6 +1,6 @@
 #include "http/request.h"
 
-#include "http/worker.h"
+#include "http/mailbox.h"
 
 void request_suspend(struct request *request, handler_fn *next)
 {
@@ -11,7 +11,7 @@ void request_suspend(struct request *request, handler_fn *next)
 
 void request_resume(struct request *request)
 {
-	worker_post(request->connection);
+	mailbox_post(request->connection);
 }
 
 static int hex_digit(char c)

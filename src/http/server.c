@@ -140,7 +140,7 @@ void server_drain(struct server *server)
 	server_leave(server);
 	atomic_store(&server->draining, true);
 	for (unsigned i = 0; i < server->worker_count; i++)
-		worker_wake(&server->workers[i]);
+		mailbox_wake(&server->workers[i].mailbox);
 	while (anyone_listens(server))
 		pause_ms(1);
 	close(server->listen_fd);

@@ -5,7 +5,6 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,29 +19,6 @@ enum {
 	SWEEP_MS = 1000,
 	DRAINING_SWEEP_MS = 20,
 };
-
-/* ---- posts ---- */
-
-void worker_wake(struct worker *worker)
-{
-	const uint64_t one = 1;
-
-	/* Watched edge-triggered and never read: each write is an event. */
-	CHECK(write(worker->wake_fd, &one, sizeof one) == (ssize_t)sizeof one);
-}
-
-void worker_post(struct connection *connection)
-{
-	struct worker *worker = connection->worker;
-	struct connection *newest = atomic_load_explicit(&worker->posted, memory_order_relaxed);
-
-	do
-		connection->next_posted = newest;
-	while (!atomic_compare_exchange_weak_explicit(&worker->posted, &newest, connection, memory_order_release,
-	                                              memory_order_relaxed));
-	if (newest == NULL)
-		worker_wake(worker);
-}
 
 /* ---- requests ---- */
 
@@ -107,22 +83,14 @@ static void take_in(struct worker *worker, struct connection *connection)
 
 static void take_posts(struct worker *worker)
 {
-	struct connection *newest = atomic_exchange_explicit(&worker->posted, NULL, memory_order_acquire);
-	struct connection *oldest = NULL;
+	struct connection *next;
 
-	while (newest != NULL) {
-		struct connection *next = newest->next_posted;
-		newest->next_posted = oldest;
-		oldest = newest;
-		newest = next;
-	}
-	while (oldest != NULL) {
-		struct connection *connection = oldest;
-		oldest = connection->next_posted;
-		if (connection->state == CONNECTION_NEW)
-			take_in(worker, connection);
-		else if (!connection_run_posted(connection))
-			drop(worker, connection);
+	for (struct connection *each = mailbox_take(&worker->mailbox); each != NULL; each = next) {
+		next = each->next_posted;
+		if (each->state == CONNECTION_NEW)
+			take_in(worker, each);
+		else if (!connection_run_posted(each))
+			drop(worker, each);
 	}
 }
 
@@ -175,7 +143,7 @@ static void admit(struct worker *worker, int fd, const struct sockaddr *peer, so
 	if (chosen == worker)
 		take_in(worker, connection);
 	else
-		worker_post(connection);
+		mailbox_post(connection);
 }
 
 static bool watch_listening(struct worker *worker)
@@ -291,8 +259,7 @@ static void finish(struct worker *worker)
 	}
 	if (worker->epoll_fd >= 0)
 		close(worker->epoll_fd);
-	if (worker->wake_fd >= 0)
-		close(worker->wake_fd);
+	mailbox_finish(&worker->mailbox);
 	free(worker->input);
 	free(worker->output);
 }
@@ -301,12 +268,11 @@ bool worker_init(struct worker *worker, struct server *server)
 {
 	worker->server = server;
 	worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	worker->input = malloc(WORKER_INPUT_BYTES);
 	worker->output = malloc(WORKER_OUTPUT_BYTES);
 	worker->turn_ns = worker->swept_ns = clock_monotonic_ns();
-	if (worker->epoll_fd >= 0 && worker->wake_fd >= 0 && worker->input != NULL && worker->output != NULL &&
-	    watch(worker, worker->wake_fd, EPOLLIN | EPOLLET, NULL) && watch_listening(worker))
+	if (mailbox_init(&worker->mailbox) && worker->epoll_fd >= 0 && worker->input != NULL && worker->output != NULL &&
+	    watch(worker, worker->mailbox.wake_fd, EPOLLIN | EPOLLET, NULL) && watch_listening(worker))
 		return true;
 	finish(worker);
 	return false;
@@ -325,7 +291,7 @@ void worker_stop(struct worker *worker)
 {
 	if (!worker->started)
 		return;
-	worker_wake(worker);
+	mailbox_wake(&worker->mailbox);
 	pthread_join(worker->thread, NULL);
 }
 

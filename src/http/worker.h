@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "http/connection.h"
+#include "http/mailbox.h"
 
 struct server;
 
@@ -24,8 +25,7 @@ struct worker {
 	pthread_t thread;
 	bool started;
 	int epoll_fd;
-	int wake_fd;                            /* an eventfd */
-	_Atomic(struct connection *) posted;    /* newest first */
+	struct mailbox mailbox;
 	atomic_size_t count;                    /* connections, with those on their way here */
 	atomic_bool listening;                  /* the listening socket is still watched */
 	/* the thread's own: */
@@ -47,11 +47,6 @@ MUST_CHECK bool worker_start(struct worker *worker);
 void worker_stop(struct worker *worker);
 /* After all were stopped, since they post to each other: ends the connections that are left. */
 void worker_finish(struct worker *worker);
-/* Makes the worker look at what the server wants of it. Any thread. */
-void worker_wake(struct worker *worker);
-/* Runs the connection on its worker soon. Any thread; once for each time that it was parked. */
-void worker_post(struct connection *connection);
-
 /* Not cleared. NULL without memory. Worker's thread. */
 MUST_CHECK struct request *worker_take_request(struct worker *worker);
 void worker_keep_request(struct worker *worker, struct request *request);
