@@ -181,6 +181,11 @@ void store_session_min_as_of(struct store_session *session, uint64_t seq)
 	session->min_as_of = seq;
 }
 
+bool store_session_by_replica(const struct store_session *session)
+{
+	return session->by_replica;
+}
+
 const char *store_session_problem(const struct store_session *session)
 {
 	return session->problem;

@@ -57,6 +57,9 @@ void store_session_close(struct store_session *session);
 void store_session_deadline(struct store_session *session, uint64_t deadline_ns);
 /* For the following get_many and list: a replica may answer only with as_of ≥ seq, else the primary is asked. */
 void store_session_min_as_of(struct store_session *session, uint64_t seq);
+/* Whether a replica has answered the last get_many or list that was STORE_OK. It may have what the primary does not show yet:
+ * a commit that waits for a synchronous replica is there first. */
+bool store_session_by_replica(const struct store_session *session);
 /* What the last failed call met, one line for log and `evently check`; never a secret. */
 const char *store_session_problem(const struct store_session *session);
 

@@ -402,6 +402,47 @@ def test_a_frozen_replica_delays_few_reads(cluster, serve):
     verify(one)
 
 
+def test_a_commit_that_only_the_replica_shows_is_not_shown(cluster, serve):
+    """A commit that waits for a standby is on the replica, and the primary does not show it yet: an instance that did would
+    go back with its next read from the primary."""
+    name = cluster.database()
+    replica = cluster.replica()
+    one = serve(cluster.url(name), DB_REPLICAS=f"127.0.0.1:{replica.port}", CACHE_MAX_BYTES="0", LEASE_MS="10000")
+    other = serve(cluster.url(name), migrate=False)
+    event = create(other.admin)
+
+    def seqs():
+        return [int(server.sql("SELECT seq FROM catalog", name)) for server in (replica, cluster)]
+
+    def change():
+        while not changed.is_set():
+            other.admin.put(f"{ADMIN_EVENTS}{event['id']}", {"capacity": next(numbers)})
+
+    numbers, changed = itertools.count(1), threading.Event()
+    cluster.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'; SELECT pg_reload_conf()")
+    writer = threading.Thread(target=change)
+    writer.start()
+    try:
+        wait_until(lambda: len(set(seqs())) == 2 and cluster.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"),
+                   10, "a commit that waits for a standby")
+        changed.set()
+        before, seen = reads_on(replica), 0
+        for headers in ({}, {"Cache-Control": "no-cache"}) * 5:
+            listed = one.user.get(f"{EVENTS}?size=100", headers).json()["events"]
+            for shown in (detail(one.user, event["id"], headers=headers).json(), listed[0]):
+                assert shown["version"] >= seen, f"went back from {seen} with {headers}"
+                seen = shown["version"]
+        replica_seq, primary_seq = seqs()
+        assert seen == primary_seq == replica_seq - 1
+        wait_until(lambda: reads_on(replica) > before, 5, "the replica to have been asked")
+    finally:
+        changed.set()
+        cluster.sql("ALTER SYSTEM RESET synchronous_standby_names; SELECT pg_reload_conf()")
+        writer.join(30)
+    wait_until(lambda: detail(one.user, event["id"]).json()["version"] > seen, 10, "the commit to be shown")
+    verify(one)
+
+
 def test_failover_to_a_synchronous_replica_loses_nothing(cluster, serve):
     name = cluster.database()
     standby = cluster.replica(name="standby")
