@@ -218,6 +218,16 @@ static void take_replayed(struct subscriber *subscriber, struct buf *text, uint6
 	subscriber->sent_seq = seq;
 }
 
+/* What is not applied here yet is left for the ring: a reader must not hear of it before the caches show it. */
+static size_t applied_of(struct hub *hub, const struct change *changes, size_t count)
+{
+	pthread_mutex_lock(&hub->lock);
+	while (count > 0 && changes[count - 1].seq > hub->last_seq)
+		count--;
+	pthread_mutex_unlock(&hub->lock);
+	return count;
+}
+
 static void run_replay(struct task *task, struct store_session *session)
 {
 	struct subscriber *subscriber = CONTAINER_OF(task, struct subscriber, replay_task);
@@ -232,8 +242,8 @@ static void run_replay(struct task *task, struct store_session *session)
 	arena_init(&arena, REPLAY_ARENA_BYTES_MAX);
 	enum store_result result =
 		store_changes_after(session, subscriber->sent_seq, REPLAY_CHANGES, &arena, &changes, &count, &head);
-	if (result == STORE_OK)
-		render_replayed(&text, subscriber, changes, count);
+	count = result == STORE_OK ? applied_of(hub, changes, count) : 0;
+	render_replayed(&text, subscriber, changes, count);
 	pthread_mutex_lock(&hub->lock);
 	subscriber->replaying = false;
 	subscriber->exists = true;
