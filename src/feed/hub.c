@@ -18,6 +18,8 @@ enum {
 	REPLAY_TIMEOUT_S = 10,
 };
 
+static const char STOPPING[] = "the service is stopping";
+
 /* One change as it goes over the wire; absent where that audience does not see it. */
 struct item {
 	struct str for_users, for_admins; /* from malloc; one allocation when they are equal */
@@ -255,6 +257,8 @@ static void run_replay(struct task *task, struct store_session *session)
 		end(subscriber, "older changes cannot be read now; try again");
 	else if (count > 0 && !subscriber->ending)
 		take_replayed(subscriber, &text, changes[count - 1].seq);
+	if (hub->closed)
+		end(subscriber, STOPPING);
 	wake(subscriber);
 	pthread_mutex_unlock(&hub->lock);
 	buf_finish(&text);
@@ -481,8 +485,8 @@ void hub_close(struct hub *hub)
 	pthread_mutex_lock(&hub->lock);
 	hub->closed = true;
 	for (struct subscriber *each = hub->first; each != NULL; each = each->next) {
-		if (!each->replaying)
-			end(each, "the service is stopping");
+		if (!each->replaying) /* or it ends when that is over */
+			end(each, STOPPING);
 	}
 	pthread_cond_signal(&hub->tick);
 	pthread_mutex_unlock(&hub->lock);

@@ -250,7 +250,7 @@ struct list_lane *list_lane_start(const struct list_lane_options *options)
 	return lane;
 }
 
-void list_lane_stop(struct list_lane *lane)
+void list_lane_destroy(struct list_lane *lane)
 {
 	if (lane == NULL)
 		return;

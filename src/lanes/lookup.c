@@ -279,6 +279,12 @@ void lookup_stop(struct lookup_lane *lane)
 		return;
 	queue_close(&lane->queue);
 	pthread_join(lane->thread, NULL);
+}
+
+void lookup_destroy(struct lookup_lane *lane)
+{
+	if (lane == NULL)
+		return;
 	queue_finish(&lane->queue);
 	store_session_close(lane->session);
 	redis_destroy(lane->options.redis);
