@@ -443,6 +443,40 @@ def test_a_commit_that_only_the_replica_shows_is_not_shown(cluster, serve):
     verify(one)
 
 
+def test_a_commit_that_its_standby_does_not_have_is_not_acknowledged(cluster, serve):
+    """With the session that waits for the standby its wait ends too, and the commit stays on the primary alone: a failover
+    would lose it. It is found there when the service looks for it, and when a client asks again with its key."""
+    name = cluster.database()
+    standby = cluster.replica(name="standby")
+    cluster.sql("ALTER SYSTEM SET synchronous_standby_names = 'standby'; SELECT pg_reload_conf()")
+    wait_until(lambda: cluster.sql("SELECT sync_state FROM pg_stat_replication") == "sync", 10, "synchronous replication")
+    one = serve(cluster.url(name))
+    event, answers = create(one.admin), []
+    key = {"Idempotency-Key": "cut-off"}
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query ILIKE 'COMMIT%'"
+
+    def write():
+        answers.append(one.admin.request("POST", ADMIN_EVENTS, wish(title="cut-off"), key))
+
+    standby.freeze()
+    try:
+        writer = threading.Thread(target=write)
+        writer.start()
+        wait_until(lambda: cluster.sql(waiting), 10, "a commit that waits for the standby")
+        cluster.sql(f"SELECT pg_terminate_backend(pid) FROM ({waiting}) w")
+        writer.join(30)
+        write()
+        assert [answer.status for answer in answers if answer.status not in (503, 504)] == [], answers
+        for method, path, body in (("PUT", f"{ADMIN_EVENTS}{event['id']}", {"title": event["title"]}),
+                                   ("DELETE", f"{ADMIN_EVENTS}999999", None)):
+            assert one.admin.request(method, path, body).status in (503, 504)
+    finally:
+        standby.thaw()
+    wait_until(lambda: write() or answers[-1].status == 201, 10, "the standby's return")
+    assert titled(one, "cut-off") == 1
+    verify(one)
+
+
 def test_failover_to_a_synchronous_replica_loses_nothing(cluster, serve):
     name = cluster.database()
     standby = cluster.replica(name="standby")
