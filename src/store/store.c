@@ -261,6 +261,12 @@ enum store_result store_each(struct store_session *session, store_each_fn *each,
 	CALL(CALL_EACH, session, each, each, context, as_of);
 }
 
+bool store_write_repeats(const struct store_write *write)
+{
+	return write->outcome == WRITE_REPLAYED || write->outcome == WRITE_UNCHANGED ||
+	       (write->outcome == WRITE_NOT_FOUND && write->kind == WRITE_DELETE);
+}
+
 enum store_result store_apply(struct store_session *session, struct store_write *writes, size_t count,
                               bool all_or_nothing, int64_t now_us, struct arena *arena)
 {

@@ -130,10 +130,14 @@ struct store_write {
 	struct str request_id;
 
 	enum write_outcome outcome;
+	uint64_t as_of;              /* of what decided the outcome */
 	struct change change;        /* WRITE_APPLIED: as logged; texts in the arena */
 	struct event event;          /* as it is now (APPLIED of create/update, UNCHANGED) */
 	struct str answer;           /* event_json as answered first: APPLIED creations and REPLAYED */
 };
+
+/* Whether the outcome says that an earlier write has happened, maybe one that was never answered: that answer is this one. */
+bool store_write_repeats(const struct store_write *write);
 
 /* Applies the writes in order, in one transaction: event rows, changes, catalog, users and idempotency records commit
  * together. A write that cannot be applied fails alone, unless `all_or_nothing`, where the first one that is not

@@ -3,6 +3,7 @@
 import itertools
 import os
 import random
+import signal
 import subprocess
 import threading
 import time
@@ -502,6 +503,41 @@ def test_failover_to_a_synchronous_replica_loses_nothing(cluster, serve):
             assert detail(one.admin, event["id"], headers={"Cache-Control": "no-cache"}).status == 200
             assert detail(other.admin, event["id"]).status == 200
     verify(one)
+
+
+def test_an_answer_that_repeats_a_write_waits_like_the_write(cluster, serve):
+    """A write is committed and its answer waits for a frozen instance: who asks for the same again must not be told before
+    that instance can no longer answer with less."""
+    name = cluster.database()
+    frozen = serve(cluster.url(name), LEASE_MS="4000")
+    lease = cluster.sql("SELECT id FROM instances", name)
+    first, second = (serve(cluster.url(name), migrate=False, LEASE_MS="4000", REQUEST_TIMEOUT_MS="20000") for _ in range(2))
+    event, key = create(first.admin), {"Idempotency-Key": "again"}
+    holds = f"SELECT count(*) FROM instances WHERE id = '{lease}' AND lease_until > clock_timestamp() AND seen_seq < "
+
+    def created(service):
+        answer = service.admin.request("POST", ADMIN_EVENTS, wish(title="again"), key)
+        return answer.status, cluster.sql(holds + "3", name)
+
+    def changed(service):
+        answer = service.admin.put(f"{ADMIN_EVENTS}{event['id']}", {"capacity": 4321})
+        return answer.status, cluster.sql(holds + "2", name)
+
+    for write, status, seq in ((changed, 200, "2"), (created, 201, "3")):
+        wait_until(lambda: cluster.sql(f"SELECT lease_until > clock_timestamp() + interval '2 s' FROM instances WHERE id = '{lease}'",
+                                       name) == "t", 10, "a lease to be held")
+        frozen.signal(signal.SIGSTOP)
+        try:
+            answers = []
+            writer = threading.Thread(target=lambda: answers.append(write(first)))
+            writer.start()
+            wait_until(lambda: cluster.sql("SELECT seq FROM catalog", name) == seq, 10, "the commit")
+            assert write(second) == (status, "0"), "told while an instance could still answer from before"
+            writer.join(30)
+            assert answers == [(status, "0")]
+        finally:
+            frozen.signal(signal.SIGCONT)
+    verify(first)
 
 
 # ---- evently check ----

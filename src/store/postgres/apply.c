@@ -263,16 +263,13 @@ static enum store_result commit_waiting(struct pg_connection *connection)
 	return statement_do(connection, SQL_COMMIT, NULL);
 }
 
-/* Whether an answer says that an earlier write has happened, which maybe was not answered. */
-static bool tells_of_earlier(const struct batch *batch)
+static bool repeats(const struct batch *batch)
 {
-	for (size_t i = 0; i < batch->count; i++) {
-		const struct store_write *write = &batch->writes[i];
-		if (write->outcome == WRITE_REPLAYED || write->outcome == WRITE_UNCHANGED ||
-		    (write->outcome == WRITE_NOT_FOUND && write->kind == WRITE_DELETE))
-			return true;
-	}
-	return false;
+	size_t at = 0;
+
+	while (at < batch->count && !store_write_repeats(&batch->writes[at]))
+		at++;
+	return at < batch->count;
 }
 
 static enum store_result run_in_transaction(struct pg_connection *connection, struct batch *batch)
@@ -300,7 +297,7 @@ static enum store_result run_in_transaction(struct pg_connection *connection, st
 	forget_outcomes(batch, SIZE_MAX);
 	if (!plan_add_creations(plan) || !plan_decide(plan))
 		return out_of_memory(connection);
-	if (!plan->refused && plan->applied == 0 && !batch->dry && tells_of_earlier(batch))
+	if (!plan->refused && plan->applied == 0 && !batch->dry && repeats(batch))
 		return commit_waiting(connection);
 	if (plan->refused || plan->applied == 0) {
 		roll_back(connection);
