@@ -501,6 +501,26 @@ static void wait_for_end(struct parts *parts, const sigset_t *signals)
 
 /* ---- stopping: from the outside in, so that whoever waits is answered ---- */
 
+/* Whoever waits is answered. The lanes stay and refuse what comes, as long as a connection is open. */
+static void stop_lanes(struct service *service)
+{
+	lookup_stop(service->lookups);
+	task_lane_stop(service->queries);
+	task_lane_stop(service->bulk);
+	task_lane_stop(service->checks);
+	write_lane_stop(service->writes);
+}
+
+static void destroy_lanes(struct service *service)
+{
+	lookup_destroy(service->lookups);
+	list_lane_destroy(service->list_lane);
+	task_lane_destroy(service->queries);
+	task_lane_destroy(service->bulk);
+	task_lane_destroy(service->checks);
+	write_lane_destroy(service->writes);
+}
+
 static void stop(struct parts *parts)
 {
 	struct service *service = &parts->service;
@@ -515,18 +535,14 @@ static void stop(struct parts *parts)
 		hub_close(service->hub);
 	}
 	atomic_store(&service->stopping, true);
-	lookup_stop(service->lookups);
-	task_lane_stop(service->queries);
-	list_lane_stop(service->list_lane);
-	task_lane_stop(service->bulk);
-	task_lane_stop(service->checks);
-	write_lane_stop(service->writes);
+	stop_lanes(service);
 	if (service->server != NULL) {
 		(void)server_wait_drained(service->server, LAST_ANSWERS_MS);
 		server_stop(service->server);
 	}
 	if (parts->metrics_server != NULL)
 		server_stop(parts->metrics_server);
+	destroy_lanes(service);
 	follower_stop(service->follower);
 	relay_stop(service->relay);
 	hub_stop(service->hub);

@@ -36,9 +36,11 @@ class Copy:
 
     def __init__(self, path):
         self.db = sqlite3.connect(path, isolation_level=None)
+        self.db.execute("BEGIN IMMEDIATE")  # whoever reads the copy finds all of it or nothing
         self.db.execute("CREATE TABLE IF NOT EXISTS place (only INTEGER PRIMARY KEY CHECK (only = 1), seq INTEGER NOT NULL)")
         self.db.execute("CREATE TABLE IF NOT EXISTS copy (id INTEGER PRIMARY KEY, version INTEGER, title TEXT, capacity INTEGER)")
         self.db.execute("INSERT OR IGNORE INTO place VALUES (1, 0)")
+        self.db.execute("COMMIT")
 
     @property
     def seq(self):

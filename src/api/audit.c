@@ -35,6 +35,8 @@ static enum store_result read_audit(struct task_request *task, struct store_sess
 		int64_t now_us = clock_wall_us();
 		if (more)
 			count = self->limit;
+		if (count > 0)
+			service_show(task->request, changes[count - 1].seq);
 		buf_lit(body, "{\"changes\":[");
 		for (size_t i = 0; i < count; i++) {
 			if (i > 0)

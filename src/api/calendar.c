@@ -24,6 +24,8 @@ static enum store_result read_event(struct calendar_request *self, struct store_
 
 	arena_init(&arena, ARENA_BYTES_MAX);
 	enum store_result result = store_get_many(session, &self->event_id, 1, true, &arena, &event, &as_of);
+	if (result == STORE_OK)
+		service_show(self->task.request, as_of);
 	if (result == STORE_OK && (event.id == 0 || (self->visible & EVENT_STATUS_BIT(event.status)) == 0))
 		result = STORE_NOT_FOUND;
 	if (result == STORE_OK)
@@ -48,6 +50,8 @@ static enum store_result read_upcoming(struct calendar_request *self, struct sto
 	enum store_result result = events != NULL ? STORE_OK : STORE_OUT_OF_MEMORY;
 	while (result == STORE_OK && page.has_next && count + QUERY_SIZE_MAX <= UPCOMING_MAX) {
 		result = store_list(session, &query, now_us, true, &arena, &page, &as_of);
+		if (result == STORE_OK)
+			service_show(self->task.request, as_of);
 		if (result != STORE_OK || page.count == 0)
 			break;
 		memcpy(events + count, page.events, page.count * sizeof *events);

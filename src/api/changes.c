@@ -43,6 +43,8 @@ static enum store_result read_changes(struct task_request *task, struct store_se
 		buf_lit(body, "],\"next\":");
 		buf_u64(body, count > 0 ? changes[count - 1].seq : self->since);
 		buf_char(body, '}');
+		if (count > 0)
+			service_show(task->request, changes[count - 1].seq);
 	}
 	arena_finish(&arena);
 	if (result != STORE_PRUNED)

@@ -62,6 +62,8 @@ static inline struct service *service_of(const struct request *request)
 unsigned service_visible(const struct request *request);
 /* Answers for a store call that did not succeed. */
 void service_answer_failure(struct request *request, enum store_result result);
+/* Before an answer from the primary that no lane has read: the caches must not answer with less afterwards (P4). */
+void service_show(const struct request *request, uint64_t as_of);
 /* A line with the request's ids and this thread's stack. */
 void service_log_failure(const struct request *request, const char *what);
 /* The series of METRIC_RESPONSES of a status code. */

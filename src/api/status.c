@@ -53,6 +53,11 @@ void service_label_metrics(void)
 	lanes_label_metrics();
 }
 
+void service_show(const struct request *request, uint64_t as_of)
+{
+	(void)!freshness_may_show(service_of(request)->freshness, as_of, false, request->deadline_ns);
+}
+
 void service_answer_failure(struct request *request, enum store_result result)
 {
 	switch (result) {

@@ -55,13 +55,16 @@ static void wait_applied(struct freshness *freshness, uint64_t as_of, uint64_t d
 	atomic_fetch_sub(&freshness->waiting, 1);
 }
 
-void freshness_catch_up(struct freshness *freshness, uint64_t as_of, uint64_t deadline_ns)
+bool freshness_may_show(struct freshness *freshness, uint64_t as_of, bool by_replica, uint64_t deadline_ns)
 {
 	if (freshness_applied(freshness) >= as_of || broken("ahead"))
-		return;
+		return true;
 	if (freshness_held(freshness))
 		wait_applied(freshness, as_of, deadline_ns);
+	if (by_replica && freshness_applied(freshness) < as_of && !broken("replica_ahead"))
+		return false;
 	freshness_shown(freshness, as_of);
+	return true;
 }
 
 void freshness_shown(struct freshness *freshness, uint64_t as_of)

@@ -399,11 +399,12 @@ void follower_committed(struct follower *follower, struct store_session *session
 
 	pthread_mutex_lock(&follower->lock);
 	for (size_t i = 0; i < count; i++) {
-		if (writes[i].outcome != WRITE_APPLIED)
-			continue;
-		last = writes[i].change.seq;
-		complete = complete && apply_next(follower, &writes[i].change);
+		bool applied = writes[i].outcome == WRITE_APPLIED;
+		if (applied || store_write_repeats(&writes[i]))
+			last = writes[i].as_of;
+		complete = complete && (!applied || apply_next(follower, &writes[i].change));
 	}
+	complete = complete && freshness_applied(follower->options.freshness) >= last;
 	pthread_cond_broadcast(&follower->applied);
 	pthread_mutex_unlock(&follower->lock);
 	if (last == 0)

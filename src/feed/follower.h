@@ -33,7 +33,7 @@ struct follower_options {
 
 MUST_CHECK struct follower *follower_start(const struct follower_options *options);
 /* The write lane, after a commit: applies the writes' changes here, and waits until no other instance can answer from
- * before them. Uses the caller's session. */
+ * before them, or before the earlier writes that they repeat. Uses the caller's session. */
 void follower_committed(struct follower *follower, struct store_session *session, const struct store_write *writes,
                         size_t count);
 /* After a commit whose changes are not at hand (import): waits until everything up to seq is applied here and seen

@@ -18,6 +18,8 @@ enum {
 	REPLAY_TIMEOUT_S = 10,
 };
 
+static const char STOPPING[] = "the service is stopping";
+
 /* One change as it goes over the wire; absent where that audience does not see it. */
 struct item {
 	struct str for_users, for_admins; /* from malloc; one allocation when they are equal */
@@ -218,6 +220,16 @@ static void take_replayed(struct subscriber *subscriber, struct buf *text, uint6
 	subscriber->sent_seq = seq;
 }
 
+/* What is not applied here yet is left for the ring: a reader must not hear of it before the caches show it. */
+static size_t applied_of(struct hub *hub, const struct change *changes, size_t count)
+{
+	pthread_mutex_lock(&hub->lock);
+	while (count > 0 && changes[count - 1].seq > hub->last_seq)
+		count--;
+	pthread_mutex_unlock(&hub->lock);
+	return count;
+}
+
 static void run_replay(struct task *task, struct store_session *session)
 {
 	struct subscriber *subscriber = CONTAINER_OF(task, struct subscriber, replay_task);
@@ -232,8 +244,8 @@ static void run_replay(struct task *task, struct store_session *session)
 	arena_init(&arena, REPLAY_ARENA_BYTES_MAX);
 	enum store_result result =
 		store_changes_after(session, subscriber->sent_seq, REPLAY_CHANGES, &arena, &changes, &count, &head);
-	if (result == STORE_OK)
-		render_replayed(&text, subscriber, changes, count);
+	count = result == STORE_OK ? applied_of(hub, changes, count) : 0;
+	render_replayed(&text, subscriber, changes, count);
 	pthread_mutex_lock(&hub->lock);
 	subscriber->replaying = false;
 	subscriber->exists = true;
@@ -245,6 +257,8 @@ static void run_replay(struct task *task, struct store_session *session)
 		end(subscriber, "older changes cannot be read now; try again");
 	else if (count > 0 && !subscriber->ending)
 		take_replayed(subscriber, &text, changes[count - 1].seq);
+	if (hub->closed)
+		end(subscriber, STOPPING);
 	wake(subscriber);
 	pthread_mutex_unlock(&hub->lock);
 	buf_finish(&text);
@@ -471,8 +485,8 @@ void hub_close(struct hub *hub)
 	pthread_mutex_lock(&hub->lock);
 	hub->closed = true;
 	for (struct subscriber *each = hub->first; each != NULL; each = each->next) {
-		if (!each->replaying)
-			end(each, "the service is stopping");
+		if (!each->replaying) /* or it ends when that is over */
+			end(each, STOPPING);
 	}
 	pthread_cond_signal(&hub->tick);
 	pthread_mutex_unlock(&hub->lock);

@@ -102,6 +102,25 @@ static void leave_in_redis(struct list_job *job, struct str body, uint64_t as_of
 
 /* ---- the database ---- */
 
+/* From a replica, or when that one is ahead of what may be shown, from the primary. */
+static enum store_result read_shown(struct list_job *job, struct store_session *session, int64_t now_us,
+                                    struct arena *arena, struct query_page *page, uint64_t *as_of, int64_t *until_us)
+{
+	bool from_primary = job->from_primary;
+
+	store_session_min_as_of(session, job->min_as_of);
+	for (;;) {
+		enum store_result result = store_list(session, job->query, now_us, from_primary, arena, page, as_of);
+		bool by_replica = store_session_by_replica(session);
+		if (result == STORE_OK)
+			result = valid_until(job->query, page, now_us, session, from_primary, arena, *as_of, until_us);
+		if (result != STORE_OK ||
+		    freshness_may_show(job->lane->options.freshness, *as_of, by_replica, job->deadline_ns))
+			return result;
+		from_primary = true;
+	}
+}
+
 static enum store_result read_store(struct list_job *job, struct store_session *session, struct arena *arena)
 {
 	uint64_t as_of, generation = lists_generation(job->lane->options.cache);
@@ -110,12 +129,8 @@ static enum store_result read_store(struct list_job *job, struct store_session *
 	int64_t until_us, now_us = clock_wall_us();
 
 	buf_init(&body, BODY_BYTES_MAX);
-	store_session_min_as_of(session, job->min_as_of);
-	enum store_result result = store_list(session, job->query, now_us, job->from_primary, arena, &page, &as_of);
-	if (result == STORE_OK)
-		result = valid_until(job->query, &page, now_us, session, job->from_primary, arena, as_of, &until_us);
+	enum store_result result = read_shown(job, session, now_us, arena, &page, &as_of, &until_us);
 	if (result == STORE_OK) {
-		freshness_catch_up(job->lane->options.freshness, as_of, job->deadline_ns);
 		query_page_json(&body, job->query, &page, now_us);
 		job->entry = body.failed ? NULL
 		                         : lists_fill(job->lane->options.cache, job->key, buf_view(&body), job->query->statuses,
@@ -235,7 +250,7 @@ struct list_lane *list_lane_start(const struct list_lane_options *options)
 	return lane;
 }
 
-void list_lane_stop(struct list_lane *lane)
+void list_lane_destroy(struct list_lane *lane)
 {
 	if (lane == NULL)
 		return;

@@ -42,7 +42,7 @@ struct list_lane_options {
 /* NULL without memory (redis is then destroyed too). */
 MUST_CHECK struct list_lane *list_lane_start(const struct list_lane_options *options);
 MUST_CHECK bool list_submit(struct list_lane *lane, struct list_job *job);
-/* After the task lane was stopped. */
-void list_lane_stop(struct list_lane *lane);
+/* When nobody submits any more, and the task lane was stopped. */
+void list_lane_destroy(struct list_lane *lane);
 
 #endif

@@ -122,6 +122,23 @@ struct reading {
 	struct arena arena;
 };
 
+/* From a replica, or when that one is ahead of what may be shown, from the primary. */
+static enum store_result read_shown(struct lookup_lane *lane, const struct batch *batch, struct reading *reading)
+{
+	bool from_primary = batch->from_primary;
+
+	store_session_deadline(lane->session, batch->deadline_ns);
+	store_session_min_as_of(lane->session, newest_needed(batch));
+	for (;;) {
+		enum store_result result = store_get_many(lane->session, reading->ids, reading->count, from_primary,
+		                                          &reading->arena, reading->events, &reading->as_of);
+		if (result != STORE_OK || freshness_may_show(lane->options.freshness, reading->as_of,
+		                                             store_session_by_replica(lane->session), batch->deadline_ns))
+			return result;
+		from_primary = true;
+	}
+}
+
 static enum store_result read_rest(struct lookup_lane *lane, const struct batch *batch, struct local_entry **entries,
                                    struct reading *reading)
 {
@@ -138,12 +155,7 @@ static enum store_result read_rest(struct lookup_lane *lane, const struct batch 
 	reading->events = arena_array(&reading->arena, struct event, reading->count);
 	if (reading->events == NULL)
 		return STORE_OUT_OF_MEMORY;
-	store_session_deadline(lane->session, batch->deadline_ns);
-	store_session_min_as_of(lane->session, newest_needed(batch));
-	enum store_result result = store_get_many(lane->session, reading->ids, reading->count, batch->from_primary,
-	                                          &reading->arena, reading->events, &reading->as_of);
-	if (result == STORE_OK)
-		freshness_catch_up(lane->options.freshness, reading->as_of, batch->deadline_ns);
+	enum store_result result = read_shown(lane, batch, reading);
 	for (size_t i = 0; result == STORE_OK && i < reading->count; i++) {
 		const struct event *event = &reading->events[i];
 		entries[reading->at[i]] = local_fill(lane->options.cache, reading->ids[i], event->id != 0 ? event : NULL,
@@ -267,6 +279,12 @@ void lookup_stop(struct lookup_lane *lane)
 		return;
 	queue_close(&lane->queue);
 	pthread_join(lane->thread, NULL);
+}
+
+void lookup_destroy(struct lookup_lane *lane)
+{
+	if (lane == NULL)
+		return;
 	queue_finish(&lane->queue);
 	store_session_close(lane->session);
 	redis_destroy(lane->options.redis);

@@ -42,7 +42,8 @@ struct lookup_options {
 MUST_CHECK struct lookup_lane *lookup_start(const struct lookup_options *options);
 /* False: the lane is full or closed, answer 503; `done` is then never called. */
 MUST_CHECK bool lookup_submit(struct lookup_lane *lane, struct lookup_job *job);
-/* Finishes what waits, joins the thread. */
+/* Finishes what waits, ends the thread; what comes later is refused. */
 void lookup_stop(struct lookup_lane *lane);
+void lookup_destroy(struct lookup_lane *lane); /* stopped before, and nobody submits any more */
 
 #endif

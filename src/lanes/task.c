@@ -68,6 +68,7 @@ struct task_lane *task_lane_start(struct store *store, enum lane name, unsigned 
 	for (unsigned i = 0; i < threads; i++) {
 		if (!start_worker(lane, store)) {
 			task_lane_stop(lane);
+			task_lane_destroy(lane);
 			return NULL;
 		}
 	}
@@ -88,10 +89,16 @@ void task_lane_stop(struct task_lane *lane)
 	if (lane == NULL)
 		return;
 	queue_close(&lane->queue);
-	for (unsigned i = 0; i < lane->worker_count; i++) {
+	for (unsigned i = 0; i < lane->worker_count; i++)
 		pthread_join(lane->workers[i].thread, NULL);
+}
+
+void task_lane_destroy(struct task_lane *lane)
+{
+	if (lane == NULL)
+		return;
+	for (unsigned i = 0; i < lane->worker_count; i++)
 		store_session_close(lane->workers[i].session);
-	}
 	queue_finish(&lane->queue);
 	free(lane);
 }

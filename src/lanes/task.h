@@ -21,6 +21,8 @@ struct task {
 MUST_CHECK struct task_lane *task_lane_start(struct store *store, enum lane name, unsigned threads, size_t queue_max);
 /* False: full or closed; `run` is then never called. */
 MUST_CHECK bool task_submit(struct task_lane *lane, struct task *task);
+/* Finishes what waits, ends the threads; what comes later is refused. */
 void task_lane_stop(struct task_lane *lane);
+void task_lane_destroy(struct task_lane *lane); /* stopped before, and nobody submits any more */
 
 #endif

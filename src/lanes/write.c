@@ -154,6 +154,12 @@ void write_lane_stop(struct write_lane *lane)
 		return;
 	queue_close(&lane->queue);
 	pthread_join(lane->thread, NULL);
+}
+
+void write_lane_destroy(struct write_lane *lane)
+{
+	if (lane == NULL)
+		return;
 	queue_finish(&lane->queue);
 	store_session_close(lane->session);
 	pthread_mutex_destroy(&lane->lock);

@@ -29,6 +29,8 @@ enum write_submitted { WRITE_SUBMITTED, WRITE_REFUSED /* full or closed: 503 */,
 
 MUST_CHECK struct write_lane *write_lane_start(struct store *store, struct follower *follower);
 MUST_CHECK enum write_submitted write_submit(struct write_lane *lane, struct write_job *job);
+/* Finishes what waits, ends the thread; what comes later is refused. */
 void write_lane_stop(struct write_lane *lane);
+void write_lane_destroy(struct write_lane *lane); /* stopped before, and nobody submits any more */
 
 #endif

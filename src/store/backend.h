@@ -54,6 +54,7 @@ struct store_session {
 	struct store *store;
 	uint64_t deadline_ns; /* monotonic */
 	uint64_t min_as_of;   /* of a replica's answer */
+	bool by_replica;      /* who has answered last */
 	char problem[STORE_PROBLEM_BYTES];
 };
 

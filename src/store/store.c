@@ -181,6 +181,11 @@ void store_session_min_as_of(struct store_session *session, uint64_t seq)
 	session->min_as_of = seq;
 }
 
+bool store_session_by_replica(const struct store_session *session)
+{
+	return session->by_replica;
+}
+
 const char *store_session_problem(const struct store_session *session)
 {
 	return session->problem;
@@ -254,6 +259,12 @@ enum store_result store_audit(struct store_session *session, const struct store_
 enum store_result store_each(struct store_session *session, store_each_fn *each, void *context, uint64_t *as_of)
 {
 	CALL(CALL_EACH, session, each, each, context, as_of);
+}
+
+bool store_write_repeats(const struct store_write *write)
+{
+	return write->outcome == WRITE_REPLAYED || write->outcome == WRITE_UNCHANGED ||
+	       (write->outcome == WRITE_NOT_FOUND && write->kind == WRITE_DELETE);
 }
 
 enum store_result store_apply(struct store_session *session, struct store_write *writes, size_t count,

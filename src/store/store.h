@@ -57,6 +57,9 @@ void store_session_close(struct store_session *session);
 void store_session_deadline(struct store_session *session, uint64_t deadline_ns);
 /* For the following get_many and list: a replica may answer only with as_of ≥ seq, else the primary is asked. */
 void store_session_min_as_of(struct store_session *session, uint64_t seq);
+/* Whether a replica has answered the last get_many or list that was STORE_OK. It may have what the primary does not show yet:
+ * a commit that waits for a synchronous replica is there first. */
+bool store_session_by_replica(const struct store_session *session);
 /* What the last failed call met, one line for log and `evently check`; never a secret. */
 const char *store_session_problem(const struct store_session *session);
 
@@ -127,10 +130,14 @@ struct store_write {
 	struct str request_id;
 
 	enum write_outcome outcome;
+	uint64_t as_of;              /* of what decided the outcome */
 	struct change change;        /* WRITE_APPLIED: as logged; texts in the arena */
 	struct event event;          /* as it is now (APPLIED of create/update, UNCHANGED) */
 	struct str answer;           /* event_json as answered first: APPLIED creations and REPLAYED */
 };
+
+/* Whether the outcome says that an earlier write has happened, maybe one that was never answered: that answer is this one. */
+bool store_write_repeats(const struct store_write *write);
 
 /* Applies the writes in order, in one transaction: event rows, changes, catalog, users and idempotency records commit
  * together. A write that cannot be applied fails alone, unless `all_or_nothing`, where the first one that is not

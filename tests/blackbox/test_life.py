@@ -1,6 +1,7 @@
 """The process: start, readiness, graceful stop under load, reload, settings that are wrong."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -13,6 +14,8 @@ from harness import tokens
 from harness.catalogue import ADMIN_EVENTS, EVENTS, check_problem, create, wish
 from harness.http import Closed, Connection
 from harness.service import BINARY, PATIENCE, environment, evently, wait_until
+
+SEED = int(os.environ.get("EVENTLY_SEED", random.SystemRandom().randrange(10**6)))
 
 
 def test_serve_prints_where_it_listens(fresh):
@@ -218,10 +221,107 @@ def test_a_client_that_never_finishes_does_not_delay_the_stop_for_ever(fresh):
         assert time.monotonic() - begun < 10 * PATIENCE
 
 
+def test_a_request_that_is_complete_after_the_time_to_drain_is_refused(fresh):
+    """Its connection is still open while the parts behind the HTTP threads have stopped already."""
+    one = fresh(DRAIN_TIMEOUT_SECONDS=0)
+    event = create(one.admin)
+    body = b'{"title":"t","venue":"v","event_date":"2099-01-01"}'
+    lines = [f"GET {EVENTS}{event['id']}", f"GET {EVENTS}?size=7", f"GET {EVENTS}changes", f"POST {ADMIN_EVENTS}", "GET /health"]
+    connections = [one.connect() for _ in range(60)]
+    for number, connection in enumerate(connections):
+        line = lines[number % len(lines)]
+        length = f"Content-Length: {len(body)}\r\n" if line.startswith("POST") else ""
+        connection.send(f"{line} HTTP/1.1\r\nHost: a\r\nCache-Control: no-cache\r\n{length}"
+                        f"Authorization: Bearer {one.admin_token}\r\n".encode())
+    one.user.get(EVENTS)  # the bytes above have been on the server's side for a whole round trip
+    one.signal(signal.SIGTERM)
+    statuses = []
+    for number, connection in enumerate(connections):
+        try:
+            connection.send(b"\r\n" + (body if lines[number % len(lines)].startswith("POST") else b""))
+            statuses.append(connection.read_answer().status)
+        except (Closed, BrokenPipeError, ConnectionResetError):
+            statuses.append(None)
+        connection.close()
+    assert one.wait_exit() == 0, f"{statuses}\n{one.log_text()}"
+    one.check_log()
+    assert set(statuses) <= {None, 200, 201, 503}, statuses
+    one.start(migrate=False)
+    assert one.admin.get(EVENTS + "?size=1").json()["total"] == 1 + statuses.count(201)
+
+
 def test_ctrl_c_stops_as_well(fresh):
     one = fresh()
     one.signal(signal.SIGINT)
     assert one.wait_exit() == 0
+
+
+def test_a_stop_at_any_early_moment_is_clean(fresh):
+    """The signal comes while the parts are put together, while the caches are warmed, or right after."""
+    one = fresh()
+    for _ in range(20):
+        create(one.admin)
+    one.stop()
+    chance, ends = random.Random(SEED), []
+    for number in range(60 // PATIENCE):
+        one.start(migrate=False, wait=False)
+        if number % 2:
+            one.wait_ready()
+        time.sleep(chance.choice((0, 0.001, 0.003, 0.01, 0.03)))
+        one.signal(chance.choice((signal.SIGINT, signal.SIGTERM)))
+        ends.append(one.wait_exit())
+        assert ends[-1] == 0, f"{ends} (seed {SEED})\n{one.log_text()}"
+        one.check_log()
+
+
+def test_a_stop_before_the_service_listens_is_clean(fresh):
+    """Before it has begun the signal simply ends the process; afterwards what was begun is taken apart."""
+    one = fresh(begin=False)
+    one.migrate()
+    chance = random.Random(SEED)
+    for _ in range(60 // PATIENCE):
+        process = subprocess.Popen([BINARY, "serve"], env=environment(one.settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(chance.uniform(0, 0.03 * PATIENCE))
+        number = chance.choice((signal.SIGINT, signal.SIGTERM))
+        process.send_signal(number)
+        printed, told = process.communicate(timeout=30 * PATIENCE)
+        allowed = (0, -number) if b"listening" not in told else (0,)
+        assert process.returncode in allowed, f"{process.returncode} (seed {SEED})\n{told.decode()}"
+        assert process.returncode == 0 or not printed + told, told
+
+
+def test_a_stop_ends_streams_that_still_read_the_past(fresh):
+    """New subscribers are told what the log holds, piece by piece: the stop comes in between, and is no reason to wait."""
+    one = fresh(DRAIN_TIMEOUT_SECONDS=300)
+    lines = "".join('{"title":"line","venue":"v","event_date":"2099-01-01","status":"published"}\n' for _ in range(6000))
+    assert one.admin.request("POST", ADMIN_EVENTS + "import", lines, content_type="application/x-ndjson").status in (200, 201)
+    ends = []
+
+    def follow(stream, last):
+        try:
+            while True:
+                fields = stream.next(60 * PATIENCE)
+                if fields[1] == "closed":
+                    ends.append(fields[2]["reason"])
+                    return
+                last[0] = int(fields[0])
+        except Closed:
+            ends.append("cut")
+
+    for turn in range(4):
+        one.restart()  # what was changed before is in the store alone
+        streams = [one.stream(EVENTS + "stream?since=0") for _ in range(8)]
+        lasts = [[0] for _ in streams]
+        threads = [threading.Thread(target=follow, args=pair) for pair in zip(streams, lasts)]
+        [thread.start() for thread in threads]
+        wait_until(lambda: any(last[0] > 300 * turn for last in lasts), 20, "the first changes")
+        one.signal(signal.SIGTERM)
+        assert one.wait_exit(60) == 0, one.log_text()[-3000:]
+        [thread.join(30) for thread in threads]
+        [stream.close() for stream in streams]
+        assert ends == ["the service is stopping"] * 8 * (turn + 1), ends
+        one.check_log()
+        one.start(migrate=False)
 
 
 def test_ready_says_no_while_stopping(fresh):

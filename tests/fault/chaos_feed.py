@@ -265,6 +265,8 @@ def run(seconds, seed):
             blows[what] = blows.get(what, 0) + 1
         for service in world.services:
             service.wait_ready()
+            # Ready it was all the time; the database is asked again when its breaker allows it, soon.
+            wait_until(lambda: service.admin.get(f"{EVENTS}changes?limit=1").status == 200, 20, "an answer from the database")
         for writer in writers:
             writer.ended.set()
         for writer in writers:

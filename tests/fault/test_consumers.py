@@ -1,5 +1,6 @@
 """Consumers that nobody here wrote, and the two of the documentation, through restarts of what they depend on."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -156,12 +157,14 @@ def catalogue_of(one):
 
 
 def copy_of_python(path):
-    try:
-        with sqlite3.connect(path) as db:
-            return db.execute("SELECT seq FROM place").fetchone()[0], {
-                row[0]: tuple(row[1:]) for row in db.execute("SELECT id, version, title, capacity FROM copy")}
-    except sqlite3.OperationalError:
+    if not path.exists():
         return 0, {}
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, isolation_level=None)) as db:
+        db.execute("BEGIN")  # the place and what was copied up to it: from one snapshot
+        if db.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0] == 0:
+            return 0, {}  # the consumer makes all of it in one step
+        return db.execute("SELECT seq FROM place").fetchone()[0], {
+            row[0]: tuple(row[1:]) for row in db.execute("SELECT id, version, title, capacity FROM copy")}
 
 
 def copy_of_node(path):

@@ -3,6 +3,7 @@
 import itertools
 import os
 import random
+import signal
 import subprocess
 import threading
 import time
@@ -232,6 +233,7 @@ def test_connections_cut_at_any_moment_lose_and_double_nothing(cluster, serve):
     wait_until(cut_again, 60, f"writes between the cuts (seed {SEED})")
     for writer in writers:
         writer.end()
+    write_again(one, 10)  # after the last cut the database is left alone for a moment
     acknowledged = acknowledged_events()
     for event in acknowledged:
         assert detail(one.admin, event["id"], headers={"Cache-Control": "no-cache"}).status == 200
@@ -402,6 +404,81 @@ def test_a_frozen_replica_delays_few_reads(cluster, serve):
     verify(one)
 
 
+def test_a_commit_that_only_the_replica_shows_is_not_shown(cluster, serve):
+    """A commit that waits for a standby is on the replica, and the primary does not show it yet: an instance that did would
+    go back with its next read from the primary."""
+    name = cluster.database()
+    replica = cluster.replica()
+    one = serve(cluster.url(name), DB_REPLICAS=f"127.0.0.1:{replica.port}", CACHE_MAX_BYTES="0", LEASE_MS="10000")
+    other = serve(cluster.url(name), migrate=False)
+    event = create(other.admin)
+
+    def seqs():
+        return [int(server.sql("SELECT seq FROM catalog", name)) for server in (replica, cluster)]
+
+    def change():
+        while not changed.is_set():
+            other.admin.put(f"{ADMIN_EVENTS}{event['id']}", {"capacity": next(numbers)})
+
+    numbers, changed = itertools.count(1), threading.Event()
+    cluster.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'; SELECT pg_reload_conf()")
+    writer = threading.Thread(target=change)
+    writer.start()
+    try:
+        wait_until(lambda: len(set(seqs())) == 2 and cluster.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"),
+                   10, "a commit that waits for a standby")
+        changed.set()
+        before, seen = reads_on(replica), 0
+        for headers in ({}, {"Cache-Control": "no-cache"}) * 5:
+            listed = one.user.get(f"{EVENTS}?size=100", headers).json()["events"]
+            for shown in (detail(one.user, event["id"], headers=headers).json(), listed[0]):
+                assert shown["version"] >= seen, f"went back from {seen} with {headers}"
+                seen = shown["version"]
+        replica_seq, primary_seq = seqs()
+        assert seen == primary_seq == replica_seq - 1
+        wait_until(lambda: reads_on(replica) > before, 5, "the replica to have been asked")
+    finally:
+        changed.set()
+        cluster.sql("ALTER SYSTEM RESET synchronous_standby_names; SELECT pg_reload_conf()")
+        writer.join(30)
+    wait_until(lambda: detail(one.user, event["id"]).json()["version"] > seen, 10, "the commit to be shown")
+    verify(one)
+
+
+def test_a_commit_that_its_standby_does_not_have_is_not_acknowledged(cluster, serve):
+    """With the session that waits for the standby its wait ends too, and the commit stays on the primary alone: a failover
+    would lose it. It is found there when the service looks for it, and when a client asks again with its key."""
+    name = cluster.database()
+    standby = cluster.replica(name="standby")
+    cluster.sql("ALTER SYSTEM SET synchronous_standby_names = 'standby'; SELECT pg_reload_conf()")
+    wait_until(lambda: cluster.sql("SELECT sync_state FROM pg_stat_replication") == "sync", 10, "synchronous replication")
+    one = serve(cluster.url(name))
+    event, answers = create(one.admin), []
+    key = {"Idempotency-Key": "cut-off"}
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query ILIKE 'COMMIT%'"
+
+    def write():
+        answers.append(one.admin.request("POST", ADMIN_EVENTS, wish(title="cut-off"), key))
+
+    standby.freeze()
+    try:
+        writer = threading.Thread(target=write)
+        writer.start()
+        wait_until(lambda: cluster.sql(waiting), 10, "a commit that waits for the standby")
+        cluster.sql(f"SELECT pg_terminate_backend(pid) FROM ({waiting}) w")
+        writer.join(30)
+        write()
+        assert [answer.status for answer in answers if answer.status not in (503, 504)] == [], answers
+        for method, path, body in (("PUT", f"{ADMIN_EVENTS}{event['id']}", {"title": event["title"]}),
+                                   ("DELETE", f"{ADMIN_EVENTS}999999", None)):
+            assert one.admin.request(method, path, body).status in (503, 504)
+    finally:
+        standby.thaw()
+    wait_until(lambda: write() or answers[-1].status == 201, 10, "the standby's return")
+    assert titled(one, "cut-off") == 1
+    verify(one)
+
+
 def test_failover_to_a_synchronous_replica_loses_nothing(cluster, serve):
     name = cluster.database()
     standby = cluster.replica(name="standby")
@@ -427,6 +504,41 @@ def test_failover_to_a_synchronous_replica_loses_nothing(cluster, serve):
             assert detail(one.admin, event["id"], headers={"Cache-Control": "no-cache"}).status == 200
             assert detail(other.admin, event["id"]).status == 200
     verify(one)
+
+
+def test_an_answer_that_repeats_a_write_waits_like_the_write(cluster, serve):
+    """A write is committed and its answer waits for a frozen instance: who asks for the same again must not be told before
+    that instance can no longer answer with less."""
+    name = cluster.database()
+    frozen = serve(cluster.url(name), LEASE_MS="4000")
+    lease = cluster.sql("SELECT id FROM instances", name)
+    first, second = (serve(cluster.url(name), migrate=False, LEASE_MS="4000", REQUEST_TIMEOUT_MS="20000") for _ in range(2))
+    event, key = create(first.admin), {"Idempotency-Key": "again"}
+    holds = f"SELECT count(*) FROM instances WHERE id = '{lease}' AND lease_until > clock_timestamp() AND seen_seq < "
+
+    def created(service):
+        answer = service.admin.request("POST", ADMIN_EVENTS, wish(title="again"), key)
+        return answer.status, cluster.sql(holds + "3", name)
+
+    def changed(service):
+        answer = service.admin.put(f"{ADMIN_EVENTS}{event['id']}", {"capacity": 4321})
+        return answer.status, cluster.sql(holds + "2", name)
+
+    for write, status, seq in ((changed, 200, "2"), (created, 201, "3")):
+        wait_until(lambda: cluster.sql(f"SELECT lease_until > clock_timestamp() + interval '2 s' FROM instances WHERE id = '{lease}'",
+                                       name) == "t", 10, "a lease to be held")
+        frozen.signal(signal.SIGSTOP)
+        try:
+            answers = []
+            writer = threading.Thread(target=lambda: answers.append(write(first)))
+            writer.start()
+            wait_until(lambda: cluster.sql("SELECT seq FROM catalog", name) == seq, 10, "the commit")
+            assert write(second) == (status, "0"), "told while an instance could still answer from before"
+            writer.join(30)
+            assert answers == [(status, "0")]
+        finally:
+            frozen.signal(signal.SIGCONT)
+    verify(first)
 
 
 # ---- evently check ----

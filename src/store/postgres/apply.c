@@ -6,7 +6,8 @@
  *
  * A batch that the database refuses for its data is halved until the one bad write fails alone. A COMMIT whose answer was
  * lost is looked up by the batch's write_id, under the catalog's lock: having the lock means that the lost transaction is
- * over, so what is not there then never will be, and the batch may be tried again. */
+ * over, so what is not there then never will be, and the batch may be tried again; what is there counts once a synchronous
+ * standby has it too. */
 #include "store/postgres/postgres.h"
 
 #include <stdio.h>
@@ -254,6 +255,23 @@ static void roll_back(struct pg_connection *connection)
 		connection->lost = true;
 }
 
+/* Commits the lock of the catalog's row alone, which waits until a synchronous standby has all that is visible here. A
+ * session that was ended while it waited for the standby, or a restart, leaves a commit on the primary only: told to a
+ * client then, it would be lost with the primary (P2). */
+static enum store_result commit_waiting(struct pg_connection *connection)
+{
+	return statement_do(connection, SQL_COMMIT, NULL);
+}
+
+static bool repeats(const struct batch *batch)
+{
+	size_t at = 0;
+
+	while (at < batch->count && !store_write_repeats(&batch->writes[at]))
+		at++;
+	return at < batch->count;
+}
+
 static enum store_result run_in_transaction(struct pg_connection *connection, struct batch *batch)
 {
 	struct plan *plan = &batch->plan;
@@ -269,15 +287,18 @@ static enum store_result run_in_transaction(struct pg_connection *connection, st
 			*plan = before; /* its outcomes may yet turn out to be true */
 		return outcome;
 	}
-	batch->in_doubt = false;
 	if (found) {
 		*plan = before;
-		roll_back(connection);
-		return STORE_OK;
+		outcome = commit_waiting(connection);
+		batch->in_doubt = outcome != STORE_OK;
+		return outcome;
 	}
+	batch->in_doubt = false;
 	forget_outcomes(batch, SIZE_MAX);
 	if (!plan_add_creations(plan) || !plan_decide(plan))
 		return out_of_memory(connection);
+	if (!plan->refused && plan->applied == 0 && !batch->dry && repeats(batch))
+		return commit_waiting(connection);
 	if (plan->refused || plan->applied == 0) {
 		roll_back(connection);
 		return STORE_OK;

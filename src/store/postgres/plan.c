@@ -206,6 +206,7 @@ bool plan_decide(struct plan *plan)
 		bool decided = write->kind == WRITE_CREATE ? decide_creation(plan, write) : decide_change(plan, write);
 		if (!decided)
 			return false;
+		write->as_of = plan->seq;
 		if (plan->all_or_nothing && write->outcome != WRITE_APPLIED && write->outcome != WRITE_UNCHANGED) {
 			plan->refused = true;
 			break;

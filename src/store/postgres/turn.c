@@ -11,6 +11,7 @@ enum {
 
 struct turn turn_begin(struct store_session *session, enum turn_kind kind)
 {
+	session->by_replica = false;
 	return (struct turn){.session = postgres_session(session), .kind = kind};
 }
 
@@ -159,6 +160,7 @@ bool turn_next(struct turn *turn)
 	case TURN_ON_REPLICA:
 		if (!replica_end(turn))
 			return primary_start(turn);
+		turn->session->base.by_replica = true;
 		break;
 	case TURN_ON_PRIMARY:
 	case TURN_REPEATED:

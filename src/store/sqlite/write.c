@@ -291,6 +291,7 @@ static enum store_result apply_apart(struct batch *batch, struct store_write *wr
 	write->outcome = outcome;
 	batch->written = batch->written || outcome == WRITE_APPLIED;
 	batch->seq += outcome == WRITE_APPLIED ? 1 : 0;
+	write->as_of = batch->seq;
 	return result;
 }
 

@@ -11,6 +11,7 @@ import time
 
 from harness import tokens
 from harness.http import Connection
+from harness.service import wait_until
 
 from . import register
 from .clients import Reader, Writer, run_client
@@ -169,10 +170,13 @@ class Run:
         token, shared = tokens.user(), self.shared
         for instance in self.instances:
             with Connection(instance.settings["PORT"], host=instance.host) as connection:
+                # Ready it is all the time; that it asks the database again is up to its breaker, soon (P5).
+                wait_until(lambda: connection.request("GET", "/api/v1/events/?size=1", None, {"Cache-Control": "no-cache"}, token).status
+                           == 200, 20, f"{instance.name} to answer from the database")
                 for index in range(max(0, shared.control[0] - 300), shared.control[0]):
                     for headers in ({}, {"Cache-Control": "no-cache"}):
                         answer = connection.request("GET", f"/api/v1/events/{shared.ids[index]}", None, headers, token)
-                        value = answer.json()["version"] if answer.status == 200 else DELETED if answer.status == 404 else -1
+                        value = answer.json()["version"] if answer.status == 200 else DELETED if answer.status == 404 else -answer.status
                         if not shared.floor[index] <= value <= shared.ceiling[index]:
                             self.take({"kind": "P2: after all faults", "instance": instance.name, "event": shared.ids[index], "shown": value,
                                        "acknowledged": shared.floor[index], "attempted": shared.ceiling[index], "headers": headers})

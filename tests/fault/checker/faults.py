@@ -163,6 +163,18 @@ def lagging_replica(world):
         world.give_back("postgres")
 
 
+def late_standby(world):
+    """The primary waits for a standby that does not answer: what it commits the replica shows, and the primary not yet."""
+    if world.cluster.standby is None or not world.take("postgres"):
+        return
+    try:
+        world.cluster.primary.synchronous("nobody")
+        yield "commits wait for a standby", world.chance.choice((0.5, 0.8, 2))
+        world.cluster.primary.synchronous("*")
+    finally:
+        world.give_back("postgres")
+
+
 def fail_over(world):
     if world.cluster.standby is None or not world.take("postgres"):
         return
@@ -177,7 +189,8 @@ def fail_over(world):
 FAULTS = {
     "stop": (stop_instance, 8), "kill": (kill_instance, 3), "redis-kill": (kill_redis, 2), "redis-freeze": (freeze_redis, 2),
     "redis-empty": (empty_redis, 2), "redis-old": (old_redis, 6), "cut": (cut_connections, 5), "restart": (restart_database, 2),
-    "freeze": (freeze_database, 2), "network": (cut_network, 5), "lag": (lagging_replica, 3), "failover": (fail_over, 1),
+    "freeze": (freeze_database, 2), "network": (cut_network, 5), "lag": (lagging_replica, 3), "late": (late_standby, 3),
+    "failover": (fail_over, 1),
 }
 
 

@@ -66,9 +66,9 @@ class Database:
             file.write(f"host all all {network} trust\n")
         self.sql("SELECT pg_reload_conf()")
 
-    def synchronous(self, on):
-        """Every acknowledged commit is on the standby too, so that a failover loses none."""
-        self.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{'*' if on else ''}'")
+    def synchronous(self, name):
+        """Every acknowledged commit is on the standby of that name too (*: any), so that a failover loses none."""
+        self.sql(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
         self.sql("SELECT pg_reload_conf()")
 
     def copy_from(self, primary):
@@ -105,7 +105,7 @@ class Cluster:
         self.primary.server.new_database()
         if self.standby:
             self.standby.copy_from(self.primary)
-            self.primary.synchronous(True)
+            self.primary.synchronous("*")
         return self
 
     def settings(self, host="127.0.0.1"):
@@ -125,7 +125,7 @@ class Cluster:
 
     def rebuild(self):
         self.standby.copy_from(self.primary)
-        self.primary.synchronous(True)
+        self.primary.synchronous("*")
 
     def stop(self):
         for server in (self.standby, self.primary):
