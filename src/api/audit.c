@@ -75,8 +75,8 @@ static void read_filter(struct parameters *parameters, struct store_audit_filter
 		filter->event_id = (int64_t)id;
 	}
 	read_kind(parameters, filter);
-	filter->has_from = parameters_time(parameters, "from", &filter->from_us);
-	filter->has_to = parameters_time(parameters, "to", &filter->to_us);
+	filter->has_from = parameters_time_from(parameters, "from", &filter->from_us);
+	filter->has_to = parameters_time_to(parameters, "to", &filter->to_us);
 }
 
 static void audit(struct request *request, bool one_event)

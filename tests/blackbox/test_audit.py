@@ -107,6 +107,22 @@ def test_audit_filters(fresh):
     one.audit_verify()
 
 
+def test_times_of_the_audit_are_read_as_those_of_lists(service):
+    event = create(service.admin)
+    (change,) = service.admin.get(f"{AUDIT}?event_id={event['id']}").json()["changes"]
+    day = change["occurred_at"][:10]
+    moment = change["occurred_at"].replace("Z", "+00:00")  # a client that does not percent-encode the plus
+    for query, found in (
+        (f"from={day}&to={day}", 1),  # a date alone is its whole day
+        (f"from={moment}&to={moment}", 1),
+        ("to=1970-01-01", 0),
+        ("from=9999-12-31", 0),
+    ):
+        answer = service.admin.get(f"{AUDIT}?event_id={event['id']}&{query}")
+        assert answer.status == 200 and len(answer.json()["changes"]) == found, (query, answer)
+    check_problem(service.admin.get(f"{AUDIT}?from=1969-12-31"), 422, ["query", "from"])
+
+
 def test_audit_is_paged(fresh):
     one = fresh()
     event = create(one.admin)
