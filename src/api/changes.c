@@ -115,6 +115,7 @@ void changes_stream(struct request *request)
 		return;
 	if (request->method == METHOD_HEAD) {
 		answer_stream_head(request, 200, "text/event-stream");
+		request->answer.cache_control = CACHE_CONTROL_PRIVATE_NO_CACHE;
 		return;
 	}
 	struct answer_stream *stream = hub_subscribe(service->hub, since, service_visible(request),
@@ -124,5 +125,6 @@ void changes_stream(struct request *request)
 		return;
 	}
 	answer_stream(request, 200, "text/event-stream", stream);
+	request->answer.cache_control = CACHE_CONTROL_PRIVATE_NO_CACHE;
 	answer_header(request, "X-Accel-Buffering", STR("no"));
 }
