@@ -131,17 +131,13 @@ static struct str allow_list(struct request *request, unsigned methods)
 
 static void refuse_token(struct request *request, enum token_result result, bool missing)
 {
-	static const char challenge[] = "Bearer realm=\"evently\"";
+	const char *detail = missing ? "A bearer token is needed." : token_result_text(result);
 
-	if (missing) {
-		answer_problem(request, PROBLEM_UNAUTHORIZED, "A bearer token is needed.");
-		answer_header(request, "WWW-Authenticate", arena_printf(&request->arena, "%s, error=\"invalid_request\", error_description=\"A bearer token is needed\"", challenge));
-		return;
-	}
-	answer_problem(request, PROBLEM_UNAUTHORIZED, "%s", token_result_text(result));
+	answer_problem(request, PROBLEM_UNAUTHORIZED, "%s", detail);
+	/* The error first: the contract writes `Bearer error="…"`. */
 	answer_header(request, "WWW-Authenticate",
-	              arena_printf(&request->arena, "%s, error=\"invalid_token\", error_description=\"%s\"", challenge,
-	                           token_result_text(result)));
+	              arena_printf(&request->arena, "Bearer error=\"%s\", error_description=\"%s\", realm=\"evently\"",
+	                           missing ? "invalid_request" : "invalid_token", detail));
 }
 
 /* Balancers and collectors ask at their own pace. */
