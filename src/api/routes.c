@@ -190,7 +190,7 @@ unsigned service_visible(const struct request *request)
 
 /* ---- the body ---- */
 
-static bool media_type_is(struct str content_type, const char *type)
+bool routes_media_type_is(struct str content_type, const char *type)
 {
 	struct str name;
 
@@ -214,10 +214,10 @@ static bool accept_body(struct request *request)
 	}
 	if (body == BODY_NONE)
 		return true;
-	bool known = type.ptr == NULL || media_type_is(type, "application/json") ||
-	             (body == BODY_JSON && media_type_is(type, "application/merge-patch+json")) ||
-	             (body == BODY_IMPORT && (media_type_is(type, "application/x-ndjson") || media_type_is(type, "text/csv") ||
-	                                      media_type_is(type, "application/ndjson") || media_type_is(type, "application/jsonl")));
+	bool known = type.ptr == NULL || routes_media_type_is(type, "application/json") ||
+	             (body == BODY_JSON && routes_media_type_is(type, "application/merge-patch+json")) ||
+	             (body == BODY_IMPORT && (routes_media_type_is(type, "application/x-ndjson") || routes_media_type_is(type, "text/csv") ||
+	                                      routes_media_type_is(type, "application/ndjson") || routes_media_type_is(type, "application/jsonl")));
 	if (encoding.ptr != NULL && !str_equal_caseless(encoding, STR("identity")))
 		known = false;
 	if (!known)

@@ -105,7 +105,7 @@ static void feed(struct request *request, struct str bytes)
 
 static bool is_csv(const struct request *request)
 {
-	return str_starts_with(request_header(request, HEADER_CONTENT_TYPE), STR("text/csv"));
+	return routes_media_type_is(request_header(request, HEADER_CONTENT_TYPE), "text/csv");
 }
 
 void transfer_begin_import(struct request *request)
@@ -171,9 +171,12 @@ static void answer_bad_lines(struct request *request, const struct import_reques
 	struct buf body;
 
 	buf_init(&body, REPORT_BYTES_MAX);
-	buf_printf(&body, "{\"type\":\"urn:evently:problem:validation\",\"title\":\"Validation failed\",\"status\":422,"
-	                  "\"detail\":\"%zu of %zu lines are bad; nothing was written.\",\"request_id\":",
-	           report->failed, report->lines);
+	buf_lit(&body, "{\"type\":\"urn:evently:problem:validation\",\"title\":\"Validation failed\",\"status\":422,\"detail\":\"");
+	if (report->failed > 0)
+		buf_printf(&body, "%zu of %zu lines are bad; nothing was written.", report->failed, report->lines);
+	else
+		buf_lit(&body, "The header line is bad; nothing was written.");
+	buf_lit(&body, "\",\"request_id\":");
 	buf_json(&body, request_id(request));
 	size_t omitted = report->failed > report->error_count ? report->failed - report->error_count : 0;
 	buf_printf(&body, ",\"imported\":%zu,\"failed\":%zu,\"lines\":%zu,\"errors_omitted\":%zu,\"errors\":", report->written,
@@ -325,6 +328,9 @@ static int accept_weight(struct str accept, const char *type, const char *whole)
 	return weight;
 }
 
+/* NDJSON has no registered name; the first is the one that answers have. */
+static const char *const ndjson_names[] = {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json"};
+
 /* False: neither is acceptable. No Accept or an empty one, and what likes both alike, means NDJSON. */
 static bool choose_format(struct str accept, enum export_format *format)
 {
@@ -332,9 +338,9 @@ static bool choose_format(struct str accept, enum export_format *format)
 	if (str_trim(accept).len == 0)
 		return true;
 	int csv = accept_weight(accept, "text/csv", "text/*");
-	int ndjson = accept_weight(accept, "application/x-ndjson", "application/*");
-	if (ndjson < 0)
-		ndjson = accept_weight(accept, "application/json", "application/*");
+	int ndjson = -1;
+	for (size_t i = 0; i < ARRAY_LENGTH(ndjson_names) && ndjson < 0; i++)
+		ndjson = accept_weight(accept, ndjson_names[i], "application/*");
 	if (csv > ndjson)
 		*format = EXPORT_CSV;
 	return csv > 0 || ndjson > 0;
