@@ -1,5 +1,6 @@
 #include "api/parameters.h"
 
+#include "api/routes.h"
 #include "events/timestamp.h"
 
 _Static_assert(REQUEST_QUERY_PARAMETERS_MAX <= 64, "`known` has a bit for each");
@@ -8,6 +9,7 @@ void parameters_init(struct parameters *parameters, struct request *request)
 {
 	*parameters = (struct parameters){.request = request};
 	issues_init(&parameters->issues, &request->arena);
+	routes_path_issue(request, &parameters->issues);
 	if (!request_parameters(request, &parameters->list, &parameters->count, &parameters->issues))
 		parameters->count = 0;
 }

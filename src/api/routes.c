@@ -228,21 +228,37 @@ static bool accept_body(struct request *request)
 
 /* ---- the door ---- */
 
+void routes_path_issue(const struct request *request, struct issues *issues)
+{
+	enum route_id route = request->route->id;
+
+	if (strstr(request->route->pattern, "{id}") == NULL || request->path_id > 0)
+		return;
+	issues_add(issues, "path", str_from(route == ROUTE_USER_PUT || route == ROUTE_USER_GET ? "user_id" : "event_id"),
+	           "int_parsing", "must be a whole number from 1 to 9223372036854775807");
+}
+
+/* Its handler reads a body or parameters, and tells of a bad path together with what is wrong there. */
+static bool has_more_to_read(const struct route *route)
+{
+	return route->body == BODY_JSON || route->id == ROUTE_HISTORY || route->id == ROUTE_CALENDAR;
+}
+
+/* False: answered. */
 static bool read_path(struct request *request, const struct match *match)
 {
+	struct issues issues;
 	int64_t id;
 
 	request->path_tail = match->tail;
 	if (match->id.ptr == NULL)
 		return true;
-	if (str_to_i64(match->id, &id) && id > 0) {
+	if (str_to_i64(match->id, &id) && id > 0)
 		request->path_id = id;
+	if (request->path_id > 0 || has_more_to_read(request->route))
 		return true;
-	}
-	struct issues issues;
 	issues_init(&issues, &request->arena);
-	issues_add(&issues, "path", str_from(request->route->id == ROUTE_USER_PUT || request->route->id == ROUTE_USER_GET ? "user_id" : "event_id"),
-	           "int_parsing", "must be a whole number from 1 to 9223372036854775807");
+	routes_path_issue(request, &issues);
 	answer_issues(request, &issues);
 	return false;
 }

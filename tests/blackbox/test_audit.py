@@ -202,10 +202,19 @@ def test_user_answers(service):
     ):
         answer = service.admin.put(f"{USERS}600", body)
         check_problem(answer, 422)
+    deep = '{"is_active":' + "[" * 16 + "]" * 16 + "}"
+    for body in ("", "{", '{"is_active":false,"is_active":false}', '{"is_active":false}x', '{"\\u0000":1}', deep):
+        value = check_problem(service.admin.put(f"{USERS}600", body, content_type="application/json"), 400)
+        assert "4096" not in value["detail"]
     assert service.admin.get(f"{USERS}600").json()["is_active"] is True
+    padded = '{"is_active":true}' + " " * 10000
+    assert service.admin.put(f"{USERS}600", padded, content_type="application/json").status == 200
+    check_problem(service.admin.put(f"{USERS}600", " " * (2**20 + 1), content_type="application/json"), 413)
     for bad in ("0", "x", "-1"):
-        answer = service.admin.put(f"{USERS}{bad}", {"is_active": False})
-        assert answer.status in (404, 422)
+        answer = service.admin.put(f"{USERS}{bad}", {"is_active": "no", "role": 1})
+        check_problem(answer, 422, ["path", "user_id"], ["body", "is_active"], ["body", "role"])
+        check_problem(service.admin.put(f"{USERS}{bad}", {"is_active": False}), 422, ["path", "user_id"])
+        check_problem(service.admin.get(f"{USERS}{bad}"), 422, ["path", "user_id"])
 
 
 def test_audit_verify_finds_nothing_wrong(fresh):
