@@ -62,7 +62,9 @@ static inline struct service *service_of(const struct request *request)
 unsigned service_visible(const struct request *request);
 /* Answers for a store call that did not succeed. */
 void service_answer_failure(struct request *request, enum store_result result);
-/* A line with the request's ids and this thread's stack. */
+/* A line with the request's ids. */
+void service_log(const struct request *request, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
+/* The same with this thread's stack. */
 void service_log_failure(const struct request *request, const char *what);
 /* The series of METRIC_RESPONSES of a status code. */
 unsigned service_status_series(unsigned status);

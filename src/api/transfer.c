@@ -152,9 +152,9 @@ static void run_import(struct task *task, struct store_session *session)
 	const struct import_report *report = import_report(self->import);
 
 	if (report->last_seq > 0 && !follower_wait(service->follower, session, report->last_seq, clock_monotonic_ns() + 10 * CLOCK_SECOND))
-		log_warning("api", "an import's changes are not applied here yet");
+		service_log(self->request, LOG_WARNING, "an import's changes are not applied here yet");
 	if (result == IMPORT_STORE_FAILED)
-		log_error("api", "import: %s", store_session_problem(session));
+		service_log(self->request, LOG_ERROR, "import: %s", store_session_problem(session));
 	import_report_json(&self->body, report);
 	request_resume(self->request);
 }
@@ -246,10 +246,12 @@ void transfer_progress(struct request *request)
 
 /* ---- export ---- */
 
+/* It may outlive its request, whose ids it keeps for the log. */
 struct export_task {
 	struct task task;
 	struct pipe *pipe;
 	enum export_format format;
+	char request_id[REQUEST_ID_BYTES_MAX + 1], trace_id[sizeof ((struct request *)NULL)->trace_id];
 };
 
 static bool write_pipe(void *context, struct str bytes)
@@ -265,8 +267,13 @@ static void run_export(struct task *task, struct store_session *session)
 	enum store_result result =
 		export_events(session, self->format, clock_wall_us(), write_pipe, self->pipe, &progress, &stopped);
 
-	if (result != STORE_OK)
-		log_error("api", "export: %s", store_session_problem(session));
+	if (result != STORE_OK) {
+		const struct log_field fields[] = {
+			LOG_TEXT("request_id", str_from(self->request_id)),
+			LOG_TEXT("trace_id", str_from(self->trace_id)),
+		};
+		log_line(LOG_ERROR, "api", fields, ARRAY_LENGTH(fields), "export: %s", store_session_problem(session));
+	}
 	pipe_close(self->pipe, result == STORE_OK && !stopped);
 	free(self);
 }
@@ -386,6 +393,8 @@ static void begin_export(struct task_request *task)
 	}
 	*self = (struct export_task){.task = {.run = run_export, .deadline_ns = clock_monotonic_ns() + LONG_WORK_S * CLOCK_SECOND},
 	                             .pipe = pipe, .format = format};
+	memcpy(self->request_id, request->request_id, sizeof self->request_id);
+	memcpy(self->trace_id, request->trace_id, sizeof self->trace_id);
 	answer_stream(request, 200, export_type(format), pipe_stream(pipe));
 	if (task_submit(service->bulk, &self->task)) {
 		describe_export(request, format);
