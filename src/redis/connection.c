@@ -52,7 +52,7 @@ static void make_trust(struct redis *redis)
 	if (!redis->options.tls)
 		return;
 	buf_init(&problem, PROBLEM_BYTES_MAX - 1);
-	redis->trust = tls_trust_create(redis->options.ca_file, &problem);
+	redis->trust = tls_trust_create(&redis->options, &problem);
 	snprintf(redis->trust_problem, sizeof redis->trust_problem, "%.*s", STR_ARG(buf_view(&problem)));
 	buf_finish(&problem);
 }
