@@ -241,6 +241,14 @@ static bool share_limits(struct parts *parts)
 	return redis == NULL || parts->limit_lane != NULL;
 }
 
+/* Streams that were opened before. Any thread. */
+static void cut_streams(void *context)
+{
+	struct service *service = context;
+
+	hub_cut_users(service->hub, authenticator_is_inactive, service->authenticator);
+}
+
 static bool start_lanes(struct parts *parts)
 {
 	struct service *service = &parts->service;
@@ -249,6 +257,7 @@ static bool start_lanes(struct parts *parts)
 		.hub = service->hub, .relay = service->relay, .authenticator = service->authenticator, .lease_ms = (int)service->config->lease_ms,
 		.first_contact = on_first_contact, .context = service};
 
+	authenticator_on_inactive(service->authenticator, cut_streams, service);
 	if (!share_limits(parts))
 		return false;
 	service->follower = follower_start(&options);

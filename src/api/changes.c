@@ -124,6 +124,9 @@ void changes_stream(struct request *request)
 		answer_unavailable(request, 5, "There are too many open streams, or the service is starting or stopping.");
 		return;
 	}
+	/* Shut out since the token was checked: whoever cuts streams then may have come before this one was there. */
+	if (authenticator_is_inactive(service->authenticator, request->principal.user_id))
+		hub_cut_users(service->hub, authenticator_is_inactive, service->authenticator);
 	answer_stream(request, 200, "text/event-stream", stream);
 	request->answer.cache_control = CACHE_CONTROL_PRIVATE_NO_CACHE;
 	answer_header(request, "X-Accel-Buffering", STR("no"));

@@ -30,11 +30,6 @@ static void print_user(struct buf *out, const struct store_user *user)
 	buf_lit(out, "\"}");
 }
 
-static bool is_user(void *context, int64_t user_id)
-{
-	return *(const int64_t *)context == user_id;
-}
-
 static enum store_result work(struct task_request *task, struct store_session *session)
 {
 	struct user_request *self = CONTAINER_OF(task, struct user_request, task);
@@ -50,11 +45,8 @@ static enum store_result work(struct task_request *task, struct store_session *s
 		result = store_user_get(session, self->user_id, &arena, &user);
 	if (result == STORE_OK)
 		print_user(&task->body, &user);
-	if (result == STORE_OK && self->write) {
+	if (result == STORE_OK && self->write)
 		follower_users_changed(service->follower, session);
-		if (!self->is_active)
-			hub_cut_users(service->hub, is_user, &self->user_id);
-	}
 	arena_finish(&arena);
 	return result;
 }
