@@ -1,13 +1,11 @@
-"""TLS on the HTTP port: who is answered and how, and a new certificate without a restart."""
+"""Certificates of the HTTP port: every answer over TLS, ciphers, files that are no pair, and what the command line checks."""
 
 import shutil
 import signal
-import socket
 import ssl
 
 import pytest
 
-from harness import tokens
 from harness.catalogue import EVENTS
 from harness.http import Connection
 from harness.https import Authority
@@ -82,28 +80,6 @@ def test_modern_versions_are_spoken(serve, authority, version):
         assert bits >= 128 and ("GCM" in name or "POLY1305" in name or "CCM" in name), "only authenticated encryption"
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_old_versions_and_plain_text_are_refused(serve, authority):
-    one = serve()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
-    with socket.create_connection(("127.0.0.1", one.port), timeout=10) as plain:
-        with pytest.raises((ssl.SSLError, ConnectionResetError)):
-            context.wrap_socket(plain)
-    with socket.create_connection(("127.0.0.1", one.port), timeout=10) as plain:
-        plain.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
-        heard = b""
-        try:
-            while data := plain.recv(4096):
-                heard += data
-        except ConnectionResetError:
-            pass
-        assert not heard.startswith(b"HTTP/") and b"alive" not in heard
-    assert ready(one, authority)
-
-
 def shown(service, *authorities):
     """Which of the authorities signed the certificate that a new connection is shown."""
     for authority in authorities:
@@ -113,18 +89,6 @@ def shown(service, *authorities):
         except ssl.SSLCertVerificationError:
             continue
     return None
-
-
-def test_a_new_certificate_is_shown_after_sighup(serve, authority, successor):
-    one = serve()
-    before = connect(one, authority)
-    assert before.request("GET", "/health/live").status == 200
-    shutil.copy(successor.certificate, serve.certificate)
-    shutil.copy(successor.key, serve.key)
-    one.signal(signal.SIGHUP)
-    wait_until(lambda: shown(one, authority, successor) is successor, 10, "the new certificate")
-    assert before.request("GET", EVENTS, token=tokens.user()).status == 200, "an open connection goes on"
-    before.close()
 
 
 def test_a_broken_certificate_is_not_taken_over(serve, authority, successor):
