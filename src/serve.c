@@ -20,6 +20,7 @@
 #include "base/notify.h"
 #include "base/privilege.h"
 #include "base/random.h"
+#include "feed/user_status.h"
 #include "feed/warm.h"
 #include "http/heartbeat.h"
 #include "http/listen.h"
@@ -53,6 +54,7 @@ struct parts {
 	struct redis_source redis_source; /* how to reach it: shared by every connection, replaced on reload */
 	struct breaker redis_breaker; /* shared by every connection to Redis */
 	struct limit_lane *limit_lane;    /* NULL without Redis */
+	struct user_status *user_status;  /* likewise */
 	const char *user;                 /* of --user, or NULL */
 	struct { int fd; unsigned port; } bound[2]; /* PORT and METRICS_PORT, bound before --user; fd 0: not bound */
 	uint64_t refresh_at_ns;           /* when the secrets are read again (monotonic); UINT64_MAX: never */
@@ -241,6 +243,27 @@ static bool share_limits(struct parts *parts)
 	return redis == NULL || parts->limit_lane != NULL;
 }
 
+/* From other services, by Redis. */
+static bool hear_of_users(struct parts *parts)
+{
+	struct service *service = &parts->service;
+	struct user_status_options options = {
+		.store = service->store, .follower = service->follower, .redis = &parts->redis_source.options};
+
+	if (!config_uses_redis(service->config))
+		return true;
+	parts->user_status = user_status_start(&options);
+	return parts->user_status != NULL;
+}
+
+/* Streams that were opened before. Any thread. */
+static void cut_streams(void *context)
+{
+	struct service *service = context;
+
+	hub_cut_users(service->hub, authenticator_is_inactive, service->authenticator);
+}
+
 static bool start_lanes(struct parts *parts)
 {
 	struct service *service = &parts->service;
@@ -249,13 +272,14 @@ static bool start_lanes(struct parts *parts)
 		.hub = service->hub, .relay = service->relay, .authenticator = service->authenticator, .lease_ms = (int)service->config->lease_ms,
 		.first_contact = on_first_contact, .context = service};
 
+	authenticator_on_inactive(service->authenticator, cut_streams, service);
 	if (!share_limits(parts))
 		return false;
 	service->follower = follower_start(&options);
 	if (service->follower == NULL)
 		return false;
 	service->writes = write_lane_start(service->store, service->follower);
-	return service->writes != NULL;
+	return service->writes != NULL && hear_of_users(parts);
 }
 
 static void metrics_only(struct request *request)
@@ -543,6 +567,7 @@ static void stop(struct parts *parts)
 	if (parts->metrics_server != NULL)
 		server_stop(parts->metrics_server);
 	destroy_lanes(service);
+	user_status_stop(parts->user_status);
 	follower_stop(service->follower);
 	relay_stop(service->relay);
 	hub_stop(service->hub);

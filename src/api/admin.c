@@ -137,51 +137,50 @@ static struct write_request *begin_write(struct request *request, enum write_kin
 	return write;
 }
 
-/* False: answered. */
-static bool parse_body(struct request *request, struct write_request *write, bool creating)
-{
-	struct issues issues;
-	struct str problem;
-
-	issues_init(&issues, &request->arena);
-	switch (patch_parse(&write->patch, buf_view(&request->body), creating, &request->arena, &issues, &problem)) {
-	case PATCH_OK:
-		write->job.write.patch = &write->patch;
-		write->job.write.body_hash = hash_content(buf_view(&request->body));
-		return true;
-	case PATCH_MALFORMED:
-		answer_problem(request, PROBLEM_MALFORMED_JSON, "%.*s", STR_ARG(problem));
-		return false;
-	case PATCH_INVALID:
-		answer_issues(request, &issues);
-		return false;
-	default:
-		service_answer_failure(request, STORE_OUT_OF_MEMORY);
-		return false;
-	}
-}
-
-/* False: answered. */
-static bool read_key(struct request *request, struct write_request *write)
+static void read_key(struct request *request, struct write_request *write, struct issues *issues)
 {
 	struct str key = request_header(request, HEADER_IDEMPOTENCY_KEY);
 	bool good = key.len >= 1 && key.len <= KEY_BYTES_MAX &&
 	            (request->header_repeated & (1u << HEADER_IDEMPOTENCY_KEY)) == 0;
 
 	if (key.ptr == NULL)
-		return true;
+		return;
 	for (size_t i = 0; good && i < key.len; i++)
 		good = key.ptr[i] >= 0x20 && key.ptr[i] < 0x7f;
-	if (good) {
+	if (good)
 		write->job.write.idempotency_key = key;
-		return true;
-	}
+	else
+		issues_add(issues, "header", STR("Idempotency-Key"), "value_error",
+		           "must be 1 to %d printable ASCII characters, once", KEY_BYTES_MAX);
+}
+
+/* Path, header and body together. False: answered. */
+static bool read_wish(struct request *request, struct write_request *write, bool creating)
+{
 	struct issues issues;
+	struct str problem;
+
 	issues_init(&issues, &request->arena);
-	issues_add(&issues, "header", STR("Idempotency-Key"), "value_error", "must be 1 to %d printable ASCII characters, once",
-	           KEY_BYTES_MAX);
-	answer_issues(request, &issues);
-	return false;
+	routes_path_issue(request, &issues);
+	if (creating)
+		read_key(request, write, &issues);
+	switch (patch_parse(&write->patch, buf_view(&request->body), creating, &request->arena, &issues, &problem)) {
+	case PATCH_OK:
+	case PATCH_INVALID:
+		if (issues.total > 0) {
+			answer_issues(request, &issues);
+			return false;
+		}
+		write->job.write.patch = &write->patch;
+		write->job.write.body_hash = hash_content(buf_view(&request->body));
+		return true;
+	case PATCH_MALFORMED:
+		answer_problem(request, PROBLEM_MALFORMED_JSON, "%.*s", STR_ARG(problem));
+		return false;
+	default:
+		service_answer_failure(request, STORE_OUT_OF_MEMORY);
+		return false;
+	}
 }
 
 /* Also when the connection ends before the answer. */
@@ -214,7 +213,7 @@ void admin_create(struct request *request)
 {
 	struct write_request *write = begin_write(request, WRITE_CREATE);
 
-	if (write != NULL && parse_body(request, write, true) && read_key(request, write))
+	if (write != NULL && read_wish(request, write, true))
 		submit(request, write);
 }
 
@@ -222,7 +221,7 @@ void admin_update(struct request *request)
 {
 	struct write_request *write = begin_write(request, WRITE_UPDATE);
 
-	if (write != NULL && parse_body(request, write, false))
+	if (write != NULL && read_wish(request, write, false))
 		submit(request, write);
 }
 

@@ -6,50 +6,77 @@
 #include "api/task_request.h"
 #include "base/clock.h"
 
-enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000, ARENA_BYTES_MAX = 256 << 20 };
+enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000, READ_MAX = 100, PAGE_BYTES = 8 << 20, ARENA_BYTES_MAX = 256 << 20 };
 
 struct audit_request {
 	struct task_request task;
 	struct store_audit_filter filter;
-	uint64_t after, limit;
+	uint64_t after, limit; /* after grows with what is printed */
+	bool empty;
 	bool one_event; /* then nothing found is a 404 */
 };
 
-/* One more than asked for is read, to know whether there is a next page. */
+/* The changes of one read, as far as the page has room; gives how many. */
+static size_t print_changes(struct audit_request *self, const struct change *changes, size_t count)
+{
+	struct buf *body = &self->task.body;
+	int64_t now_us = clock_wall_us();
+	size_t printed = 0;
+
+	while (printed < count && body->len < PAGE_BYTES) {
+		if (!self->empty)
+			buf_char(body, ',');
+		self->empty = false;
+		change_json_audit(body, &changes[printed], now_us);
+		self->after = changes[printed].seq;
+		printed++;
+	}
+	return printed;
+}
+
+/* Read after read, each of one more than is wanted, to know whether there is a next page. A page of changes to long
+ * descriptions ends before its limit. */
+static enum store_result read_page(struct audit_request *self, struct store_session *session, bool *more)
+{
+	enum store_result result = STORE_OK;
+	uint64_t left = self->limit;
+	bool going = true;
+
+	*more = false;
+	while (going && left > 0) {
+		uint64_t wanted = left < READ_MAX ? left : READ_MAX, as_of;
+		struct change *changes;
+		struct arena arena;
+		size_t count = 0, printed = 0;
+		arena_init(&arena, ARENA_BYTES_MAX);
+		result = store_audit(session, &self->filter, self->after, wanted + 1, &arena, &changes, &count, &as_of);
+		if (result == STORE_OK)
+			printed = print_changes(self, changes, count < wanted ? count : wanted);
+		*more = count > printed;
+		going = *more && printed == wanted && self->task.body.len < PAGE_BYTES;
+		left -= printed;
+		arena_finish(&arena);
+	}
+	return result;
+}
+
 static enum store_result read_audit(struct task_request *task, struct store_session *session)
 {
 	struct audit_request *self = CONTAINER_OF(task, struct audit_request, task);
-	struct change *changes;
-	struct arena arena;
-	size_t count;
-	uint64_t as_of;
+	bool from_start = self->after == 0, more;
 
-	arena_init(&arena, ARENA_BYTES_MAX);
-	enum store_result result =
-		store_audit(session, &self->filter, self->after, self->limit + 1, &arena, &changes, &count, &as_of);
-	if (result == STORE_OK && self->one_event && count == 0 && self->after == 0)
-		result = STORE_NOT_FOUND;
-	if (result == STORE_OK) {
-		struct buf *body = &task->body;
-		bool more = count > self->limit;
-		int64_t now_us = clock_wall_us();
-		if (more)
-			count = self->limit;
-		if (count > 0)
-			service_show(task->request, changes[count - 1].seq);
-		buf_lit(body, "{\"changes\":[");
-		for (size_t i = 0; i < count; i++) {
-			if (i > 0)
-				buf_char(body, ',');
-			change_json_audit(body, &changes[i], now_us);
-		}
-		buf_lit(body, "],\"next_cursor\":");
-		if (more)
-			buf_printf(body, "\"%llu\"}", (unsigned long long)changes[count - 1].seq);
-		else
-			buf_lit(body, "null}");
-	}
-	arena_finish(&arena);
+	self->empty = true;
+	buf_lit(&task->body, "{\"changes\":[");
+	enum store_result result = read_page(self, session, &more);
+	if (result == STORE_OK && self->one_event && self->empty && from_start)
+		return STORE_NOT_FOUND;
+	if (result == STORE_OK && !self->empty)
+		service_show(task->request, self->after);
+	buf_lit(&task->body, "],\"next_cursor\":");
+	if (more)
+		buf_printf(&task->body, "\"%llu\"}", (unsigned long long)self->after);
+	else
+		buf_lit(&task->body, "null}");
 	return result;
 }
 
@@ -77,8 +104,8 @@ static void read_filter(struct parameters *parameters, struct store_audit_filter
 		filter->event_id = (int64_t)id;
 	}
 	read_kind(parameters, filter);
-	filter->has_from = parameters_time(parameters, "from", &filter->from_us);
-	filter->has_to = parameters_time(parameters, "to", &filter->to_us);
+	filter->has_from = parameters_time_from(parameters, "from", &filter->from_us);
+	filter->has_to = parameters_time_to(parameters, "to", &filter->to_us);
 }
 
 static void audit(struct request *request, bool one_event)

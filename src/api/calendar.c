@@ -8,7 +8,8 @@
 #include "base/hash.h"
 #include "events/ical.h"
 
-enum { ARENA_BYTES_MAX = 128 << 20, UPCOMING_MAX = 1000 };
+/* With one more page, of events as long as they may be, the calendar stays below TASK_BODY_BYTES_MAX. */
+enum { ARENA_BYTES_MAX = 128 << 20, UPCOMING_MAX = 10000, UPCOMING_BYTES_MAX = 32 << 20 };
 
 struct calendar_request {
 	struct task_request task;
@@ -34,35 +35,37 @@ static enum store_result read_event(struct calendar_request *self, struct store_
 	return result;
 }
 
-/* Page after page behind the last one's place, up to UPCOMING_MAX events. */
+/* Page after page behind the last one's place. Beyond what a calendar may hold it ends, with the soonest. */
 static enum store_result read_upcoming(struct calendar_request *self, struct store_session *session)
 {
 	int64_t now_us = clock_wall_us();
 	struct query query = {.statuses = EVENT_STATUS_BIT(EVENT_PUBLISHED), .upcoming = true, .sort = SORT_EVENT_DATE,
 	                      .page = 1, .size = QUERY_SIZE_MAX};
 	struct query_page page = {.has_next = true};
-	struct arena arena;
-	size_t count = 0;
+	struct buf *body = &self->task.body;
+	enum store_result result = STORE_OK;
 	uint64_t as_of;
+	size_t count = 0;
 
-	arena_init(&arena, ARENA_BYTES_MAX);
-	struct event *events = arena_array(&arena, struct event, UPCOMING_MAX);
-	enum store_result result = events != NULL ? STORE_OK : STORE_OUT_OF_MEMORY;
-	while (result == STORE_OK && page.has_next && count + QUERY_SIZE_MAX <= UPCOMING_MAX) {
+	ical_open(body);
+	while (result == STORE_OK && page.has_next && count < UPCOMING_MAX && body->len < UPCOMING_BYTES_MAX) {
+		struct arena arena;
+		arena_init(&arena, ARENA_BYTES_MAX);
+		page = (struct query_page){0};
 		result = store_list(session, &query, now_us, true, &arena, &page, &as_of);
 		if (result == STORE_OK)
 			service_show(self->task.request, as_of);
-		if (result != STORE_OK || page.count == 0)
-			break;
-		memcpy(events + count, page.events, page.count * sizeof *events);
+		for (size_t i = 0; i < page.count; i++)
+			ical_event(body, &page.events[i]);
 		count += page.count;
-		query.has_cursor = true;
-		query.cursor = (struct query_cursor){.number = events[count - 1].event_date_us, .id = events[count - 1].id,
-		                                     .page = query.cursor.page + 1};
+		if (page.count > 0) {
+			const struct event *last = &page.events[page.count - 1];
+			query.has_cursor = true;
+			query.cursor = (struct query_cursor){.number = last->event_date_us, .id = last->id, .page = query.cursor.page + 1};
+		}
+		arena_finish(&arena);
 	}
-	if (result == STORE_OK)
-		ical_print(&self->task.body, events, count);
-	arena_finish(&arena);
+	ical_close(body);
 	return result;
 }
 

@@ -6,50 +6,74 @@
 #include "api/task_request.h"
 #include "base/clock.h"
 
-enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000, ARENA_BYTES_MAX = 256 << 20 };
+enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000, READ_MAX = 100, PAGE_BYTES = 8 << 20, ARENA_BYTES_MAX = 256 << 20 };
 
 struct changes_request {
 	struct task_request task;
-	uint64_t since, limit;
+	uint64_t since, limit; /* since grows with what is printed */
 	unsigned visible;
 	bool pruned;
 	uint64_t head; /* when pruned: where to go on after reading the catalogue */
 };
 
+/* The changes of one read that are shown; false when the page is full. */
+static bool print_changes(struct changes_request *self, const struct change *changes, size_t count, bool *first)
+{
+	struct buf *body = &self->task.body;
+	int64_t now_us = clock_wall_us();
+
+	for (size_t i = 0; i < count; i++) {
+		size_t before = body->len;
+		if (!*first)
+			buf_char(body, ',');
+		if (change_json(body, &changes[i], self->visible, now_us))
+			*first = false;
+		else
+			body->len = before;
+		self->since = changes[i].seq;
+		if (body->len >= PAGE_BYTES)
+			return false;
+	}
+	return true;
+}
+
+/* Read after read: a page of changes to long descriptions ends before its limit, whoever goes on from `next` gets all. */
+static enum store_result read_page(struct changes_request *self, struct store_session *session)
+{
+	enum store_result result = STORE_OK;
+	bool first = true, going = true;
+	uint64_t left = self->limit;
+
+	while (going && left > 0) {
+		uint64_t wanted = left < READ_MAX ? left : READ_MAX, head;
+		struct change *changes;
+		struct arena arena;
+		size_t count = 0;
+		arena_init(&arena, ARENA_BYTES_MAX);
+		result = store_changes_after(session, self->since, wanted, &arena, &changes, &count, &head);
+		going = result == STORE_OK && print_changes(self, changes, count, &first) && count == wanted;
+		left -= count;
+		arena_finish(&arena);
+	}
+	return result;
+}
+
 static enum store_result read_changes(struct task_request *task, struct store_session *session)
 {
 	struct changes_request *self = CONTAINER_OF(task, struct changes_request, task);
-	struct buf *body = &task->body;
-	struct change *changes;
-	struct arena arena;
-	size_t count;
-	uint64_t head;
-	bool first = true;
+	uint64_t since = self->since;
+	struct store_head now;
 
-	arena_init(&arena, ARENA_BYTES_MAX);
-	enum store_result result = store_changes_after(session, self->since, self->limit, &arena, &changes, &count, &head);
-	if (result == STORE_OK) {
-		int64_t now_us = clock_wall_us();
-		buf_lit(body, "{\"changes\":[");
-		for (size_t i = 0; i < count; i++) {
-			size_t before = body->len;
-			if (!first)
-				buf_char(body, ',');
-			if (change_json(body, &changes[i], self->visible, now_us))
-				first = false;
-			else
-				body->len = before;
-		}
-		buf_lit(body, "],\"next\":");
-		buf_u64(body, count > 0 ? changes[count - 1].seq : self->since);
-		buf_char(body, '}');
-		if (count > 0)
-			service_show(task->request, changes[count - 1].seq);
-	}
-	arena_finish(&arena);
+	buf_lit(&task->body, "{\"changes\":[");
+	enum store_result result = read_page(self, session);
+	if (result == STORE_OK && self->since > since)
+		service_show(task->request, self->since);
+	buf_lit(&task->body, "],\"next\":");
+	buf_u64(&task->body, self->since);
+	buf_char(&task->body, '}');
 	if (result != STORE_PRUNED)
 		return result;
-	struct store_head now;
+	buf_clear(&task->body);
 	result = store_head(session, &now);
 	self->pruned = true;
 	self->head = result == STORE_OK ? now.seq : 0;
@@ -117,6 +141,7 @@ void changes_stream(struct request *request)
 		return;
 	if (request->method == METHOD_HEAD) {
 		answer_stream_head(request, 200, "text/event-stream");
+		request->answer.cache_control = CACHE_CONTROL_PRIVATE_NO_CACHE;
 		return;
 	}
 	struct answer_stream *stream = hub_subscribe(service->hub, since, service_visible(request),
@@ -125,6 +150,10 @@ void changes_stream(struct request *request)
 		answer_unavailable(request, 5, "There are too many open streams, or the service is starting or stopping.");
 		return;
 	}
+	/* Shut out since the token was checked: whoever cuts streams then may have come before this one was there. */
+	if (authenticator_is_inactive(service->authenticator, request->principal.user_id))
+		hub_cut_users(service->hub, authenticator_is_inactive, service->authenticator);
 	answer_stream(request, 200, "text/event-stream", stream);
+	request->answer.cache_control = CACHE_CONTROL_PRIVATE_NO_CACHE;
 	answer_header(request, "X-Accel-Buffering", STR("no"));
 }

@@ -47,7 +47,10 @@ bool limits_admit(struct request *request)
 		answer_header(request, "Retry-After", arena_printf(&request->arena, "%u", reset_s));
 		metrics_count(METRIC_RATE_LIMITED, 0, 1);
 	}
-	/* draft-ietf-httpapi-ratelimit-headers */
+	/* draft-ietf-httpapi-ratelimit-headers: what is left, and of what */
+	struct limiter_rate rate = limiter_rate(service->limiter);
 	answer_header(request, "RateLimit", arena_printf(&request->arena, "\"default\";r=%u;t=%u", remaining, reset_s));
+	answer_header(request, "RateLimit-Policy",
+	              arena_printf(&request->arena, "\"default\";q=%u;w=%u", rate.count, rate.seconds));
 	return admitted;
 }

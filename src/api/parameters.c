@@ -1,5 +1,6 @@
 #include "api/parameters.h"
 
+#include "api/routes.h"
 #include "events/timestamp.h"
 
 _Static_assert(REQUEST_QUERY_PARAMETERS_MAX <= 64, "`known` has a bit for each");
@@ -8,6 +9,7 @@ void parameters_init(struct parameters *parameters, struct request *request)
 {
 	*parameters = (struct parameters){.request = request};
 	issues_init(&parameters->issues, &request->arena);
+	routes_path_issue(request, &parameters->issues);
 	if (!request_parameters(request, &parameters->list, &parameters->count, &parameters->issues))
 		parameters->count = 0;
 }
@@ -48,16 +50,32 @@ bool parameters_u64(struct parameters *parameters, const char *name, uint64_t mi
 	return true;
 }
 
-bool parameters_time(struct parameters *parameters, const char *name, int64_t *us)
+static bool take_time(struct parameters *parameters, const char *name, bool end_of_day, int64_t *us)
 {
 	struct str text = parameters_text(parameters, name);
 
 	if (text.ptr == NULL)
 		return false;
-	if (timestamp_parse(text, us) == TIMESTAMP_OK)
-		return true;
-	parameters_issue(parameters, name, "datetime_parsing", "must be an RFC 3339 time such as 2027-03-01T19:30:00Z");
+	switch (timestamp_parse_parameter(text, end_of_day, us)) {
+	case TIMESTAMP_OK: return true;
+	case TIMESTAMP_OUT_OF_RANGE:
+		parameters_issue(parameters, name, "datetime_out_of_range", "must be in the years 1970 to 9999 in UTC");
+		return false;
+	case TIMESTAMP_MALFORMED: break;
+	}
+	parameters_issue(parameters, name, "datetime_parsing",
+	                 "must be an RFC 3339 date and time such as 2027-03-01T19:30:00Z, or a date");
 	return false;
+}
+
+bool parameters_time_from(struct parameters *parameters, const char *name, int64_t *us)
+{
+	return take_time(parameters, name, false, us);
+}
+
+bool parameters_time_to(struct parameters *parameters, const char *name, int64_t *us)
+{
+	return take_time(parameters, name, true, us);
 }
 
 bool parameters_end(struct parameters *parameters)

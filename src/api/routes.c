@@ -162,17 +162,13 @@ static struct str allow_list(struct request *request, unsigned methods)
 
 static void refuse_token(struct request *request, enum token_result result, bool missing)
 {
-	static const char challenge[] = "Bearer realm=\"evently\"";
+	const char *detail = missing ? "A bearer token is needed." : token_result_text(result);
 
-	if (missing) {
-		answer_problem(request, PROBLEM_UNAUTHORIZED, "A bearer token is needed.");
-		answer_header(request, "WWW-Authenticate", arena_printf(&request->arena, "%s, error=\"invalid_request\", error_description=\"A bearer token is needed\"", challenge));
-		return;
-	}
-	answer_problem(request, PROBLEM_UNAUTHORIZED, "%s", token_result_text(result));
+	answer_problem(request, PROBLEM_UNAUTHORIZED, "%s", detail);
+	/* The error first: the contract writes `Bearer error="…"`. */
 	answer_header(request, "WWW-Authenticate",
-	              arena_printf(&request->arena, "%s, error=\"invalid_token\", error_description=\"%s\"", challenge,
-	                           token_result_text(result)));
+	              arena_printf(&request->arena, "Bearer error=\"%s\", error_description=\"%s\", realm=\"evently\"",
+	                           missing ? "invalid_request" : "invalid_token", detail));
 }
 
 /* Balancers and collectors ask at their own pace. */
@@ -225,7 +221,7 @@ unsigned service_visible(const struct request *request)
 
 /* ---- the body ---- */
 
-static bool media_type_is(struct str content_type, const char *type)
+bool routes_media_type_is(struct str content_type, const char *type)
 {
 	struct str name;
 
@@ -249,10 +245,10 @@ static bool accept_body(struct request *request)
 	}
 	if (body == BODY_NONE)
 		return true;
-	bool known = type.ptr == NULL || media_type_is(type, "application/json") ||
-	             (body == BODY_JSON && media_type_is(type, "application/merge-patch+json")) ||
-	             (body == BODY_IMPORT && (media_type_is(type, "application/x-ndjson") || media_type_is(type, "text/csv") ||
-	                                      media_type_is(type, "application/ndjson") || media_type_is(type, "application/jsonl")));
+	bool known = type.ptr == NULL || routes_media_type_is(type, "application/json") ||
+	             (body == BODY_JSON && routes_media_type_is(type, "application/merge-patch+json")) ||
+	             (body == BODY_IMPORT && (routes_media_type_is(type, "application/x-ndjson") || routes_media_type_is(type, "text/csv") ||
+	                                      routes_media_type_is(type, "application/ndjson") || routes_media_type_is(type, "application/jsonl")));
 	if (encoding.ptr != NULL && !str_equal_caseless(encoding, STR("identity")))
 		known = false;
 	if (!known)
@@ -263,21 +259,37 @@ static bool accept_body(struct request *request)
 
 /* ---- the door ---- */
 
+void routes_path_issue(const struct request *request, struct issues *issues)
+{
+	enum route_id route = request->route->id;
+
+	if (strstr(request->route->pattern, "{id}") == NULL || request->path_id > 0)
+		return;
+	issues_add(issues, "path", str_from(route == ROUTE_USER_PUT || route == ROUTE_USER_GET ? "user_id" : "event_id"),
+	           "int_parsing", "must be a whole number from 1 to 9223372036854775807");
+}
+
+/* Its handler reads a body or parameters, and tells of a bad path together with what is wrong there. */
+static bool has_more_to_read(const struct route *route)
+{
+	return route->body == BODY_JSON || route->id == ROUTE_HISTORY || route->id == ROUTE_CALENDAR;
+}
+
+/* False: answered. */
 static bool read_path(struct request *request, const struct match *match)
 {
+	struct issues issues;
 	int64_t id;
 
 	request->path_tail = match->tail;
 	if (match->id.ptr == NULL)
 		return true;
-	if (str_to_i64(match->id, &id) && id > 0) {
+	if (str_to_i64(match->id, &id) && id > 0)
 		request->path_id = id;
+	if (request->path_id > 0 || has_more_to_read(request->route))
 		return true;
-	}
-	struct issues issues;
 	issues_init(&issues, &request->arena);
-	issues_add(&issues, "path", str_from(request->route->id == ROUTE_USER_PUT || request->route->id == ROUTE_USER_GET ? "user_id" : "event_id"),
-	           "int_parsing", "must be a whole number from 1 to 9223372036854775807");
+	routes_path_issue(request, &issues);
 	answer_issues(request, &issues);
 	return false;
 }

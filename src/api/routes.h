@@ -64,6 +64,11 @@ extern const struct route routes[ROUTE_COUNT];
 void routes_begin(struct request *request);
 /* server_options.finished: log line and metrics. */
 void routes_finished(struct request *request);
+/* Adds the issue of an {id} that is none (path_id is 0 then): for handlers that read a body or parameters, so that all
+ * problems of a request come at once. */
+void routes_path_issue(const struct request *request, struct issues *issues);
+/* Is the Content-Type of this type, with whatever parameters (RFC 9110 section 8.3.1)? */
+MUST_CHECK bool routes_media_type_is(struct str content_type, const char *type);
 /* "GET /api/v1/events/{id} user" a line, for `evently routes`. */
 void routes_print(struct buf *out);
 

@@ -64,7 +64,9 @@ unsigned service_visible(const struct request *request);
 void service_answer_failure(struct request *request, enum store_result result);
 /* Before an answer from the primary that no lane has read: the caches must not answer with less afterwards (P4). */
 void service_show(const struct request *request, uint64_t as_of);
-/* A line with the request's ids and this thread's stack. */
+/* A line with the request's ids. */
+void service_log(const struct request *request, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
+/* The same with this thread's stack. */
 void service_log_failure(const struct request *request, const char *what);
 /* The series of METRIC_RESPONSES of a status code. */
 unsigned service_status_series(unsigned status);

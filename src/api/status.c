@@ -1,5 +1,8 @@
 #include "api/service.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "api/routes.h"
 #include "base/metrics.h"
 
@@ -89,6 +92,22 @@ void service_answer_failure(struct request *request, enum store_result result)
 		answer_problem(request, PROBLEM_INTERNAL, "Something went wrong here; the log has the details.");
 		break;
 	}
+}
+
+void service_log(const struct request *request, enum log_level level, const char *format, ...)
+{
+	enum { MESSAGE_BYTES_MAX = 1024 };
+	char message[MESSAGE_BYTES_MAX];
+	va_list arguments;
+	const struct log_field fields[] = {
+		LOG_TEXT("request_id", request_id(request)),
+		LOG_TEXT("trace_id", str_from(request->trace_id)),
+	};
+
+	va_start(arguments, format);
+	vsnprintf(message, sizeof message, format, arguments);
+	va_end(arguments);
+	log_line(level, "api", fields, ARRAY_LENGTH(fields), "%s", message);
 }
 
 void service_log_failure(const struct request *request, const char *what)

@@ -6,7 +6,7 @@ static void run(struct task *task, struct store_session *session)
 
 	self->result = self->work(self, session);
 	if (self->result == STORE_INTERNAL)
-		log_error("api", "store: %s", store_session_problem(session));
+		service_log(self->request, LOG_ERROR, "store: %s", store_session_problem(session));
 	request_resume(self->request);
 }
 

@@ -105,7 +105,7 @@ static void feed(struct request *request, struct str bytes)
 
 static bool is_csv(const struct request *request)
 {
-	return str_starts_with(request_header(request, HEADER_CONTENT_TYPE), STR("text/csv"));
+	return routes_media_type_is(request_header(request, HEADER_CONTENT_TYPE), "text/csv");
 }
 
 void transfer_begin_import(struct request *request)
@@ -152,9 +152,9 @@ static void run_import(struct task *task, struct store_session *session)
 	const struct import_report *report = import_report(self->import);
 
 	if (report->last_seq > 0 && !follower_wait(service->follower, session, report->last_seq, clock_monotonic_ns() + 10 * CLOCK_SECOND))
-		log_warning("api", "an import's changes are not applied here yet");
+		service_log(self->request, LOG_WARNING, "an import's changes are not applied here yet");
 	if (result == IMPORT_STORE_FAILED)
-		log_error("api", "import: %s", store_session_problem(session));
+		service_log(self->request, LOG_ERROR, "import: %s", store_session_problem(session));
 	import_report_json(&self->body, report);
 	request_resume(self->request);
 }
@@ -171,9 +171,12 @@ static void answer_bad_lines(struct request *request, const struct import_reques
 	struct buf body;
 
 	buf_init(&body, REPORT_BYTES_MAX);
-	buf_printf(&body, "{\"type\":\"urn:evently:problem:validation\",\"title\":\"Validation failed\",\"status\":422,"
-	                  "\"detail\":\"%zu of %zu lines are bad; nothing was written.\",\"request_id\":",
-	           report->failed, report->lines);
+	buf_lit(&body, "{\"type\":\"urn:evently:problem:validation\",\"title\":\"Validation failed\",\"status\":422,\"detail\":\"");
+	if (report->failed > 0)
+		buf_printf(&body, "%zu of %zu lines are bad; nothing was written.", report->failed, report->lines);
+	else
+		buf_lit(&body, "The header line is bad; nothing was written.");
+	buf_lit(&body, "\",\"request_id\":");
 	buf_json(&body, request_id(request));
 	size_t omitted = report->failed > report->error_count ? report->failed - report->error_count : 0;
 	buf_printf(&body, ",\"imported\":%zu,\"failed\":%zu,\"lines\":%zu,\"errors_omitted\":%zu,\"errors\":", report->written,
@@ -243,10 +246,12 @@ void transfer_progress(struct request *request)
 
 /* ---- export ---- */
 
+/* It may outlive its request, whose ids it keeps for the log. */
 struct export_task {
 	struct task task;
 	struct pipe *pipe;
 	enum export_format format;
+	char request_id[REQUEST_ID_BYTES_MAX + 1], trace_id[sizeof ((struct request *)NULL)->trace_id];
 };
 
 static bool write_pipe(void *context, struct str bytes)
@@ -262,8 +267,13 @@ static void run_export(struct task *task, struct store_session *session)
 	enum store_result result =
 		export_events(session, self->format, clock_wall_us(), write_pipe, self->pipe, &progress, &stopped);
 
-	if (result != STORE_OK)
-		log_error("api", "export: %s", store_session_problem(session));
+	if (result != STORE_OK) {
+		const struct log_field fields[] = {
+			LOG_TEXT("request_id", str_from(self->request_id)),
+			LOG_TEXT("trace_id", str_from(self->trace_id)),
+		};
+		log_line(LOG_ERROR, "api", fields, ARRAY_LENGTH(fields), "export: %s", store_session_problem(session));
+	}
 	pipe_close(self->pipe, result == STORE_OK && !stopped);
 	free(self);
 }
@@ -325,6 +335,9 @@ static int accept_weight(struct str accept, const char *type, const char *whole)
 	return weight;
 }
 
+/* NDJSON has no registered name; the first is the one that answers have. */
+static const char *const ndjson_names[] = {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json"};
+
 /* False: neither is acceptable. No Accept or an empty one, and what likes both alike, means NDJSON. */
 static bool choose_format(struct str accept, enum export_format *format)
 {
@@ -332,9 +345,9 @@ static bool choose_format(struct str accept, enum export_format *format)
 	if (str_trim(accept).len == 0)
 		return true;
 	int csv = accept_weight(accept, "text/csv", "text/*");
-	int ndjson = accept_weight(accept, "application/x-ndjson", "application/*");
-	if (ndjson < 0)
-		ndjson = accept_weight(accept, "application/json", "application/*");
+	int ndjson = -1;
+	for (size_t i = 0; i < ARRAY_LENGTH(ndjson_names) && ndjson < 0; i++)
+		ndjson = accept_weight(accept, ndjson_names[i], "application/*");
 	if (csv > ndjson)
 		*format = EXPORT_CSV;
 	return csv > 0 || ndjson > 0;
@@ -380,6 +393,8 @@ static void begin_export(struct task_request *task)
 	}
 	*self = (struct export_task){.task = {.run = run_export, .deadline_ns = clock_monotonic_ns() + LONG_WORK_S * CLOCK_SECOND},
 	                             .pipe = pipe, .format = format};
+	memcpy(self->request_id, request->request_id, sizeof self->request_id);
+	memcpy(self->trace_id, request->trace_id, sizeof self->trace_id);
 	answer_stream(request, 200, export_type(format), pipe_stream(pipe));
 	if (task_submit(service->bulk, &self->task)) {
 		describe_export(request, format);

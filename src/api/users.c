@@ -1,15 +1,13 @@
 /* Users that are shut out, or let in again: PUT and GET /api/v1/admin/users/{id}. */
 #include "api/routes.h"
 
-#include <jansson.h>
-
 #include "api/service.h"
 #include "api/task_request.h"
 #include "base/clock.h"
-#include "base/json_memory.h"
+#include "events/body.h"
 #include "events/timestamp.h"
 
-enum { ARENA_BYTES_MAX = 1 << 20, BODY_BYTES_MAX = 4096 };
+enum { ARENA_BYTES_MAX = 1 << 20 };
 
 struct user_request {
 	struct task_request task;
@@ -32,11 +30,6 @@ static void print_user(struct buf *out, const struct store_user *user)
 	buf_lit(out, "\"}");
 }
 
-static bool is_user(void *context, int64_t user_id)
-{
-	return *(const int64_t *)context == user_id;
-}
-
 static enum store_result work(struct task_request *task, struct store_session *session)
 {
 	struct user_request *self = CONTAINER_OF(task, struct user_request, task);
@@ -52,11 +45,8 @@ static enum store_result work(struct task_request *task, struct store_session *s
 		result = store_user_get(session, self->user_id, &arena, &user);
 	if (result == STORE_OK)
 		print_user(&task->body, &user);
-	if (result == STORE_OK && self->write) {
+	if (result == STORE_OK && self->write)
 		follower_users_changed(service->follower, session);
-		if (!self->is_active)
-			hub_cut_users(service->hub, is_user, &self->user_id);
-	}
 	arena_finish(&arena);
 	return result;
 }
@@ -72,40 +62,50 @@ static struct user_request *begin(struct request *request)
 	return self;
 }
 
+static void read_members(struct body *body, struct issues *issues, bool *is_active)
+{
+	struct body_member member;
+	bool given = false;
+
+	while (body_next(body, &member)) {
+		if (!str_equal(member.name, STR("is_active"))) {
+			issues_add(issues, "body", member.name, "extra_forbidden", "is not known here");
+			continue;
+		}
+		given = true;
+		*is_active = json_is_true(member.value);
+		if (!json_is_boolean(member.value))
+			issues_add(issues, "body", STR("is_active"), "bool_type", "must be true or false");
+	}
+	if (!given)
+		issues_add(issues, "body", STR("is_active"), "missing", "is required");
+}
+
 /* False: answered. Exactly {"is_active": true or false}. */
 static bool parse_body(struct request *request, bool *is_active)
 {
 	struct issues issues;
-	json_error_t error;
-	const char *name;
-	json_t *value, *body = NULL;
+	struct str problem;
+	struct body body;
 
-	json_memory_forget();
-	if (request->body.len <= BODY_BYTES_MAX)
-		body = json_loadb(buf_view(&request->body).ptr, request->body.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-	if (json_memory_failed()) {
-		json_decref(body);
+	issues_init(&issues, &request->arena);
+	routes_path_issue(request, &issues);
+	enum body_result opened = body_open(&body, buf_view(&request->body), &request->arena, &problem);
+	if (opened == BODY_OK)
+		read_members(&body, &issues, is_active);
+	body_close(&body);
+	switch (opened) {
+	case BODY_MALFORMED:
+		answer_problem(request, PROBLEM_MALFORMED_JSON, "%.*s", STR_ARG(problem));
+		return false;
+	case BODY_OUT_OF_MEMORY:
 		service_answer_failure(request, STORE_OUT_OF_MEMORY);
 		return false;
+	case BODY_NOT_AN_OBJECT:
+		issues_add(&issues, "body", STR_NONE, "object_type", "must be a JSON object");
+		break;
+	case BODY_OK: break;
 	}
-	if (body == NULL) {
-		answer_problem(request, PROBLEM_MALFORMED_JSON, "The body is not JSON of at most %d bytes.", BODY_BYTES_MAX);
-		return false;
-	}
-	issues_init(&issues, &request->arena);
-	if (!json_is_object(body))
-		issues_add(&issues, "body", STR_NONE, "object_type", "must be an object");
-	json_object_foreach(body, name, value) {
-		if (strcmp(name, "is_active") != 0)
-			issues_add(&issues, "body", arena_str(&request->arena, str_from(name)), "extra_forbidden", "is not known here");
-		else if (!json_is_boolean(value))
-			issues_add(&issues, "body", STR("is_active"), "bool_type", "must be true or false");
-	}
-	value = json_object_get(body, "is_active");
-	if (json_is_object(body) && value == NULL)
-		issues_add(&issues, "body", STR("is_active"), "missing", "is required");
-	*is_active = json_is_true(value);
-	json_decref(body);
 	if (issues.total > 0)
 		answer_issues(request, &issues);
 	return issues.total == 0;

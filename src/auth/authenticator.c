@@ -26,6 +26,8 @@ struct authenticator {
 	size_t inactive_count;
 	void (*ask)(void *context); /* for unknown keys; may be NULL */
 	void *ask_context;
+	void (*told)(void *context); /* of users that are shut out; may be NULL; not under the lock */
+	void *told_context;
 };
 
 /* A thread may end while an authenticator is destroyed. Both look their tables up here by number, under one lock,
@@ -169,8 +171,10 @@ static bool bearer_token(struct str header, struct str *token)
 	return true;
 }
 
-static bool is_inactive(struct authenticator *authenticator, int64_t user_id)
+bool authenticator_is_inactive(void *context, int64_t user_id)
 {
+	struct authenticator *authenticator = context;
+
 	pthread_mutex_lock(&authenticator->lock);
 	size_t first = 0, end = authenticator->inactive_count;
 	while (first < end) {
@@ -205,7 +209,7 @@ static enum token_result verify(struct authenticator *authenticator, struct str 
 	keys_unref(keys);
 	if (result == TOKEN_UNKNOWN_KEY)
 		report_unknown_key(authenticator);
-	if (result == TOKEN_OK && is_inactive(authenticator, principal->user_id))
+	if (result == TOKEN_OK && authenticator_is_inactive(authenticator, principal->user_id))
 		result = TOKEN_USER_INACTIVE;
 	return result;
 }
@@ -271,7 +275,15 @@ bool authenticator_set_inactive(struct authenticator *authenticator, const int64
 	pthread_mutex_unlock(&authenticator->lock);
 	raise_generation(authenticator);
 	free(old);
+	if (authenticator->told != NULL)
+		authenticator->told(authenticator->told_context);
 	return true;
+}
+
+void authenticator_on_inactive(struct authenticator *authenticator, void (*told)(void *context), void *context)
+{
+	authenticator->told = told;
+	authenticator->told_context = context;
 }
 
 void authenticator_on_unknown_key(struct authenticator *authenticator, void (*ask)(void *context), void *context)

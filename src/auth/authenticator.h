@@ -23,6 +23,11 @@ MUST_CHECK enum token_result authenticator_check(struct authenticator *authentic
 void authenticator_set_keys(struct authenticator *authenticator, struct keys *keys);
 /* The users that are shut out, ascending; copied. False without memory (the old list stays). Any thread. */
 MUST_CHECK bool authenticator_set_inactive(struct authenticator *authenticator, const int64_t *user_ids, size_t count);
+/* Any thread; `authenticator` is a struct authenticator *. */
+bool authenticator_is_inactive(void *authenticator, int64_t user_id);
+/* `told` is called after each authenticator_set_inactive, on its thread: for what was let in before. Set it once, before
+ * threads ask. */
+void authenticator_on_inactive(struct authenticator *authenticator, void (*told)(void *context), void *context);
 /* `ask` is called, from any thread and without waiting, for a token whose key is unknown; NULL ends that, and no call
  * is under way when this returns. Any thread. */
 void authenticator_on_unknown_key(struct authenticator *authenticator, void (*ask)(void *context), void *context);

@@ -26,8 +26,8 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 	X(METRIC_LANE_REFUSED, METRIC_COUNTER, "evently_lane_refused_total", "lane", 8, "Jobs refused because a lane was full.") \
 	X(METRIC_LANE_BATCH, METRIC_COUNTER, "evently_lane_batches_total", "lane", 8, "Batches run by a lane.") \
 	X(METRIC_LANE_JOBS, METRIC_COUNTER, "evently_lane_jobs_total", "lane", 8, "Jobs run by a lane.") \
-	X(METRIC_BREAKER, METRIC_GAUGE, "evently_breaker_state", "peer", 10, "Circuit breaker: 0 closed, 1 half-open, 2 open.") \
-	X(METRIC_BREAKER_TRIPS, METRIC_COUNTER, "evently_breaker_trips_total", "peer", 10, "Times a circuit breaker opened.") \
+	X(METRIC_BREAKER, METRIC_GAUGE, "evently_breaker_state", "peer", 11, "Circuit breaker: 0 closed, 1 half-open, 2 open.") \
+	X(METRIC_BREAKER_TRIPS, METRIC_COUNTER, "evently_breaker_trips_total", "peer", 11, "Times a circuit breaker opened.") \
 	X(METRIC_SSE_CLIENTS, METRIC_GAUGE, "evently_sse_clients", NULL, 1, "Open event streams.") \
 	X(METRIC_SSE_CUT, METRIC_COUNTER, "evently_sse_clients_cut_total", NULL, 1, "Event streams ended because the client was too slow.") \
 	X(METRIC_LOG_DROPPED, METRIC_COUNTER, "evently_log_lines_dropped_total", NULL, 1, "Log lines dropped because the log was full.") \

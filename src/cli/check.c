@@ -175,6 +175,8 @@ int command_check(struct cli *cli)
 	ok &= check_readable("TLS_KEY_FILE", config->tls_key_file);
 	ok &= check_readable("DB_CA_FILE", config->db_ca_file);
 	ok &= check_readable("REDIS_CA_FILE", config->redis_ca_file);
+	ok &= check_readable("REDIS_CERTIFICATE_FILE", config->redis_certificate_file);
+	ok &= check_readable("REDIS_KEY_FILE", config->redis_key_file);
 	ok &= check_database(config);
 	ok &= check_redis(config);
 	return ok ? CLI_OK : cli_fail("not everything is right: see the lines that begin with FAIL");

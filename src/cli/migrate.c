@@ -72,15 +72,13 @@ static bool is_untouched(const struct database *database)
 	return store_head(database->session, &head) == STORE_OK && head.seq == 0;
 }
 
-/* The number that upgrade or downgrade goes to. False: a line was printed. */
+/* The version that upgrade or downgrade goes to, which is `number`, or the usual one when that is negative. False: a line
+ * was printed. */
 static bool read_target(const struct cli *cli, const struct database *database, const struct versions *versions, bool up,
-                        int *target)
+                        int64_t number, int *target)
 {
-	int64_t number = up ? 0 : versions->before;
-
-	if (cli->argument_count > 1 &&
-	    !cli_number("the version N", cli->arguments[1], up ? 1 : 0, NUMBER_MAX, &number))
-		return false;
+	if (number < 0)
+		number = up ? 0 : versions->before;
 	*target = (int)number;
 	if (up && number > versions->newest) {
 		cli_fail("there is no version %d: the newest that this program knows is %d", *target, versions->newest);
@@ -98,12 +96,13 @@ static bool read_target(const struct cli *cli, const struct database *database, 
 	return true;
 }
 
-static int move(const struct cli *cli, const struct database *database, const struct versions *versions, bool up)
+static int move(const struct cli *cli, const struct database *database, const struct versions *versions, bool up,
+                int64_t number)
 {
 	struct buf report;
 	int target;
 
-	if (!read_target(cli, database, versions, up, &target))
+	if (!read_target(cli, database, versions, up, number, &target))
 		return CLI_FAILED;
 	buf_init(&report, CLI_OUTPUT_BYTES_MAX);
 	enum store_result result = up ? store_migrate_up(database->session, target, &report)
@@ -125,9 +124,12 @@ int command_migrate(struct cli *cli)
 	struct versions versions;
 	struct arena arena;
 	int exit_code = CLI_OK;
+	int64_t number = -1; /* none was given */
 
 	if (!up && !down && cli->argument_count > 1)
 		return cli_misuse(cli->command, "migrate %s takes no number", word);
+	if (cli->argument_count > 1 && !cli_number("the version N", cli->arguments[1], up ? 1 : 0, NUMBER_MAX, &number))
+		return CLI_USAGE;
 	if (!database_open(&database, cli->config, up || down ? DATABASE_MIGRATE : DATABASE_LOOK, TIMEOUT_S))
 		return CLI_FAILED;
 	arena_init(&arena, MEMORY_BYTES_MAX);
@@ -135,7 +137,7 @@ int command_migrate(struct cli *cli)
 	if (result != STORE_OK)
 		exit_code = database_fail(&database, cli->config, "cannot read the schema's version", result);
 	else if (up || down)
-		exit_code = move(cli, &database, &versions, up);
+		exit_code = move(cli, &database, &versions, up, number);
 	else if (strcmp(word, "current") == 0)
 		print_current(&versions);
 	else

@@ -147,6 +147,20 @@ static bool is_loopback_url(const char *url)
 	       (str_starts_with(name, STR("127.")) && strspn(host, "0123456789.") == length);
 }
 
+/* A certificate and its key: both or neither. */
+static bool check_pair(const char *certificate_file, const char *key_file, const char *prefix, struct buf *problem)
+{
+	if (certificate_file[0] != '\0' && key_file[0] == '\0')
+		buf_printf(problem, "%s_KEY_FILE is not set: %s_CERTIFICATE_FILE needs the file of its private key there", prefix,
+		           prefix);
+	else if (certificate_file[0] == '\0' && key_file[0] != '\0')
+		buf_printf(problem, "%s_CERTIFICATE_FILE is not set: %s_KEY_FILE needs the file of its certificate there", prefix,
+		           prefix);
+	else
+		return true;
+	return false;
+}
+
 static bool check_http(const struct config *config, struct buf *problem)
 {
 	if (!each_is(config->cors_origins, is_origin))
@@ -160,15 +174,7 @@ static bool check_http(const struct config *config, struct buf *problem)
 		              "COUNT/SECONDS, such as 600/60, with COUNT 1 to 1000000000 and SECONDS 1 to 86400");
 	if (config->metrics_port != 0 && config->metrics_port == config->port)
 		return refuse(problem, config, SETTING_metrics_port, "0 and ports other than PORT");
-	if (config->tls_certificate_file[0] != '\0' && config->tls_key_file[0] == '\0') {
-		buf_lit(problem, "TLS_KEY_FILE is not set: TLS_CERTIFICATE_FILE needs the file of its private key there");
-		return false;
-	}
-	if (config->tls_certificate_file[0] == '\0' && config->tls_key_file[0] != '\0') {
-		buf_lit(problem, "TLS_CERTIFICATE_FILE is not set: TLS_KEY_FILE needs the file of its certificate there");
-		return false;
-	}
-	return true;
+	return check_pair(config->tls_certificate_file, config->tls_key_file, "TLS", problem);
 }
 
 static bool check_store(const struct config *config, struct buf *problem)
@@ -204,7 +210,7 @@ static bool check_redis(const struct config *config, struct buf *problem)
 		buf_lit(problem, "REDIS_CLUSTER and REDIS_SENTINELS are both set: only one of them can be meant");
 		return false;
 	}
-	return true;
+	return check_pair(config->redis_certificate_file, config->redis_key_file, "REDIS", problem);
 }
 
 static bool check_jwt_secret(const struct config *config, struct buf *problem)

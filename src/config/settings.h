@@ -41,6 +41,8 @@
 	X(redis_database, "REDIS_DATABASE", INTEGER, "0", 0, 1023, NULL, false, true, "Redis", "Redis database number.") \
 	X(redis_use_tls, "REDIS_USE_TLS", BOOLEAN, "false", 0, 0, NULL, false, true, "Redis", "TLS to Redis.") \
 	X(redis_ca_file, "REDIS_CA_FILE", TEXT, "", 0, 4096, NULL, false, true, "Redis", "PEM file of the CA that signed Redis' certificate; empty trusts the system's.") \
+	X(redis_certificate_file, "REDIS_CERTIFICATE_FILE", TEXT, "", 0, 4096, NULL, false, true, "Redis", "PEM certificate chain that is shown to Redis; with REDIS_KEY_FILE.") \
+	X(redis_key_file, "REDIS_KEY_FILE", TEXT, "", 0, 4096, NULL, false, true, "Redis", "PEM private key of that certificate.") \
 	X(redis_cluster, "REDIS_CLUSTER", TEXT, "", 0, 4096, NULL, false, true, "Redis", "Nodes of a Redis Cluster, as host:port, comma-separated.") \
 	X(redis_sentinels, "REDIS_SENTINELS", TEXT, "", 0, 4096, NULL, false, true, "Redis", "Sentinels, as host:port, comma-separated.") \
 	X(redis_master_name, "REDIS_MASTER_NAME", TEXT, "mymaster", 1, 255, NULL, false, true, "Redis", "Name of the master that the sentinels watch.") \

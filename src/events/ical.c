@@ -93,7 +93,7 @@ static struct str status_of(enum event_status status)
 	return STR("CONFIRMED");
 }
 
-static void print_event(struct buf *out, const struct event *event)
+void ical_event(struct buf *out, const struct event *event)
 {
 	buf_lit(out, "BEGIN:VEVENT\r\nUID:event-");
 	buf_i64(out, event->id);
@@ -116,11 +116,21 @@ static void print_event(struct buf *out, const struct event *event)
 
 /* A calendar without components is not strictly valid (section 3.6), but an empty one is what a subscriber expects when
  * nothing is upcoming, and what clients understand. */
-void ical_print(struct buf *out, const struct event *events, size_t count)
+void ical_open(struct buf *out)
 {
 	buf_lit(out, "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Evently//Events Service//EN\r\n"
 	             "CALSCALE:GREGORIAN\r\nX-WR-CALNAME:Evently\r\n");
-	for (size_t i = 0; i < count; i++)
-		print_event(out, &events[i]);
+}
+
+void ical_close(struct buf *out)
+{
 	buf_lit(out, "END:VCALENDAR\r\n");
+}
+
+void ical_print(struct buf *out, const struct event *events, size_t count)
+{
+	ical_open(out);
+	for (size_t i = 0; i < count; i++)
+		ical_event(out, &events[i]);
+	ical_close(out);
 }

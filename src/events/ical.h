@@ -4,8 +4,14 @@
 
 #include "events/event.h"
 
-/* UID is stable ("event-7@evently"), SEQUENCE is version; STATUS is CONFIRMED,
+/* A calendar event by event: ical_open, ical_event for each, ical_close.
+ *
+ * UID is stable ("event-7@evently"), SEQUENCE is version; STATUS is CONFIRMED,
  * CANCELLED or TENTATIVE (draft); DTSTAMP and LAST-MODIFIED are updated_at; DTSTART is event_date. */
+void ical_open(struct buf *out);
+void ical_event(struct buf *out, const struct event *event);
+void ical_close(struct buf *out);
+/* All of it. */
 void ical_print(struct buf *out, const struct event *events, size_t count);
 
 #endif

@@ -7,7 +7,6 @@
 #include "events/utf8.h"
 
 enum { PAGE_MAX = 1000000000, VENUE_BYTES_MAX = EVENT_TEXT_CODEPOINTS_MAX * 4 };
-#define DAY_US (INT64_C(86400) * 1000000)
 
 struct reader {
 	struct query *query;
@@ -148,25 +147,12 @@ static void take_price_max(const struct reader *reader, const struct parameter *
 	query->has_price_max = take_price(reader, parameter, value, &query->price_max_cents);
 }
 
-/* An offset's plus sign that was not percent-encoded arrives as a space: "…T10:00:00 02:00". */
-static struct str with_plus(struct str value, char *space, size_t space_bytes)
-{
-	const size_t offset_bytes = 6, shortest = sizeof "2027-03-01T10:00:00" - 1;
-
-	if (value.len < shortest + offset_bytes || value.len > space_bytes ||
-	    value.ptr[value.len - offset_bytes] != ' ')
-		return value;
-	memcpy(space, value.ptr, value.len);
-	space[value.len - offset_bytes] = '+';
-	return (struct str){space, value.len};
-}
-
-static bool take_time(const struct reader *reader, const struct parameter *parameter, struct str value, int64_t *us)
+static bool take_time(const struct reader *reader, const struct parameter *parameter, struct str value, bool end_of_day,
+                      int64_t *us)
 {
 	struct str name = str_from(parameter->name);
-	char space[64];
 
-	switch (timestamp_parse(with_plus(value, space, sizeof space), us)) {
+	switch (timestamp_parse_parameter(value, end_of_day, us)) {
 	case TIMESTAMP_OK: return true;
 	case TIMESTAMP_OUT_OF_RANGE:
 		issues_add(reader->issues, "query", name, "datetime_out_of_range",
@@ -182,23 +168,20 @@ static bool take_time(const struct reader *reader, const struct parameter *param
 static void take_date_from(const struct reader *reader, const struct parameter *parameter, struct str value)
 {
 	struct query *query = reader->query;
-	query->has_date_from = take_time(reader, parameter, value, &query->date_from_us);
+	query->has_date_from = take_time(reader, parameter, value, false, &query->date_from_us);
 }
 
 /* A date alone means its whole day. */
 static void take_date_to(const struct reader *reader, const struct parameter *parameter, struct str value)
 {
 	struct query *query = reader->query;
-
-	query->has_date_to = take_time(reader, parameter, value, &query->date_to_us);
-	if (query->has_date_to && value.len == sizeof "2027-03-01" - 1)
-		query->date_to_us += DAY_US - 1;
+	query->has_date_to = take_time(reader, parameter, value, true, &query->date_to_us);
 }
 
 static void take_updated_since(const struct reader *reader, const struct parameter *parameter, struct str value)
 {
 	struct query *query = reader->query;
-	query->has_updated_since = take_time(reader, parameter, value, &query->updated_since_us);
+	query->has_updated_since = take_time(reader, parameter, value, false, &query->updated_since_us);
 }
 
 static void take_sort(const struct reader *reader, const struct parameter *parameter, struct str value)

@@ -113,6 +113,15 @@ static bool take_offset(struct str *rest, int *offset_minutes)
 	return true;
 }
 
+/* A leap second ends a month in UTC (RFC 3339 section 5.7); `seconds` is what comes after it. */
+static bool begins_month(int64_t seconds)
+{
+	struct date_time date;
+
+	date_from_days(seconds / DAY_SECONDS - (seconds % DAY_SECONDS < 0), &date);
+	return seconds % DAY_SECONDS == 0 && date.day == 1;
+}
+
 enum timestamp_result timestamp_parse(struct str text, int64_t *us)
 {
 	struct date_time when = {0};
@@ -127,8 +136,32 @@ enum timestamp_result timestamp_parse(struct str text, int64_t *us)
 		return TIMESTAMP_MALFORMED;
 	int64_t seconds = days_from_date(when.year, when.month, when.day) * DAY_SECONDS + when.hour * 3600 +
 	                  (when.minute - offset_minutes) * 60 + when.second;
+	if (when.second == 60 && !begins_month(seconds))
+		return TIMESTAMP_MALFORMED;
 	*us = seconds * SECOND_US + when.fraction_us;
 	return *us < 0 || *us > TIMESTAMP_MAX_US ? TIMESTAMP_OUT_OF_RANGE : TIMESTAMP_OK;
+}
+
+/* An offset's plus sign that was not percent-encoded arrives as a space: "…T10:00:00 02:00". */
+static struct str with_plus(struct str text, char *space, size_t space_bytes)
+{
+	const size_t offset_bytes = 6, shortest = sizeof "2027-03-01T10:00:00" - 1;
+
+	if (text.len < shortest + offset_bytes || text.len > space_bytes || text.ptr[text.len - offset_bytes] != ' ')
+		return text;
+	memcpy(space, text.ptr, text.len);
+	space[text.len - offset_bytes] = '+';
+	return (struct str){space, text.len};
+}
+
+enum timestamp_result timestamp_parse_parameter(struct str text, bool end_of_day, int64_t *us)
+{
+	char space[64];
+	enum timestamp_result result = timestamp_parse(with_plus(text, space, sizeof space), us);
+
+	if (result == TIMESTAMP_OK && end_of_day && text.len == sizeof "2027-03-01" - 1)
+		*us += DAY_SECONDS * SECOND_US - 1;
+	return result;
 }
 
 static struct date_time split(int64_t us)

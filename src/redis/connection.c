@@ -34,6 +34,7 @@ struct redis {
 	struct reply_reader *reader; /* NULL when not connected */
 	struct buf request;
 	size_t commands; /* in the request */
+	bool listens;    /* to a channel: what comes unasked is no fault */
 	bool in_trouble; /* the last failure was logged, and no success since */
 	char problem[PROBLEM_BYTES_MAX];
 };
@@ -52,7 +53,7 @@ static void make_trust(struct redis *redis)
 	if (!redis->options.tls)
 		return;
 	buf_init(&problem, PROBLEM_BYTES_MAX - 1);
-	redis->trust = tls_trust_create(redis->options.ca_file, &problem);
+	redis->trust = tls_trust_create(&redis->options, &problem);
 	snprintf(redis->trust_problem, sizeof redis->trust_problem, "%.*s", STR_ARG(buf_view(&problem)));
 	buf_finish(&problem);
 }
@@ -214,7 +215,7 @@ static enum redis_result take_replies(struct redis *redis, struct exchange *exch
 			return fail_of_reader(redis, progress);
 		exchange->replies[exchange->received++] = reply;
 	}
-	if (!reply_reader_is_empty(redis->reader))
+	if (!redis->listens && !reply_reader_is_empty(redis->reader))
 		return fail(redis, REDIS_BROKEN, "sent more than was asked for");
 	return REDIS_DONE;
 }
@@ -223,7 +224,7 @@ static enum redis_result take_replies(struct redis *redis, struct exchange *exch
 static enum redis_result receive(struct redis *redis, struct exchange *exchange)
 {
 	char bytes[READ_BYTES];
-	enum redis_result result = REDIS_DONE;
+	enum redis_result result = redis->listens ? take_replies(redis, exchange) : REDIS_DONE;
 
 	while (result == REDIS_DONE && exchange->received < exchange->expected) {
 		ssize_t got = redis->transport.calls->read(&redis->transport, bytes, sizeof bytes);
@@ -633,5 +634,49 @@ enum redis_result redis_ping(struct redis *redis, uint64_t deadline_ns)
 	if (result == REDIS_DONE && replies[0]->type == REPLY_ERROR)
 		result = fail(redis, REDIS_REFUSED, "refused PING: %s", replies[0]->text.ptr);
 	arena_finish(&arena);
+	return result;
+}
+
+enum redis_result redis_subscribe(struct redis *redis, struct str channel, uint64_t deadline_ns)
+{
+	char memory[1024] __attribute__((aligned(16)));
+	struct arena arena;
+	struct redis_reply **replies;
+
+	disconnect(redis);
+	redis->listens = true;
+	arena_init_with(&arena, memory, sizeof memory, 1 << 16);
+	redis_append(redis, STR("SUBSCRIBE"), channel);
+	enum redis_result result = redis_run(redis, deadline_ns, &arena, &replies);
+	if (result == REDIS_DONE && replies[0]->type != REPLY_ARRAY)
+		result = fail(redis, REDIS_REFUSED, "refused SUBSCRIBE: %s", replies[0]->text.ptr != NULL ? replies[0]->text.ptr : "");
+	if (result != REDIS_DONE)
+		disconnect(redis);
+	arena_finish(&arena);
+	return result;
+}
+
+enum redis_result redis_listen(struct redis *redis, bool ask, uint64_t deadline_ns, struct arena *arena,
+			       struct redis_reply **reply)
+{
+	struct exchange exchange = {.expected = 1, .unsent = ask ? STR("*1\r\n$4\r\nPING\r\n") : STR_NONE};
+
+	*reply = NULL;
+	follow_source(redis);
+	if (redis->transport.socket < 0)
+		return REDIS_LOST; /* the options lead elsewhere now */
+	bool waiting = !ask && reply_reader_is_empty(redis->reader);
+	if (waiting && !transport_wait(&redis->transport, POLLIN, deadline_ns) && errno == ETIMEDOUT)
+		return REDIS_DONE;
+	exchange.deadline_ns = clock_monotonic_ns() + redis->options.timeout_ms * CLOCK_MS;
+	enum redis_result result = run_exchange(redis, &exchange, arena);
+	/* TLS has records of its own, which woke us up. */
+	if (result == REDIS_TIMEOUT && !ask && reply_reader_is_empty(redis->reader))
+		return REDIS_DONE;
+	remember(redis, result);
+	if (result == REDIS_DONE)
+		*reply = exchange.replies[0];
+	else
+		disconnect(redis);
 	return result;
 }

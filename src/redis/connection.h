@@ -52,6 +52,14 @@ MUST_CHECK enum redis_result redis_run_while(struct redis *redis, uint64_t deadl
 					     void *context);
 MUST_CHECK enum redis_result redis_ping(struct redis *redis, uint64_t deadline_ns);
 
+/* Subscribes to a channel: from then on the connection is only for redis_listen, until that fails. */
+MUST_CHECK enum redis_result redis_subscribe(struct redis *redis, struct str channel, uint64_t deadline_ns);
+/* The next thing that comes, in `arena`: a message is an array of "message", the channel and the payload. DONE without a
+ * reply (NULL): none came by the deadline. `ask`: asks the server for a sign of life, and then waits as long as a run may
+ * take. Whatever is not DONE ends the subscription. */
+MUST_CHECK enum redis_result redis_listen(struct redis *redis, bool ask, uint64_t deadline_ns, struct arena *arena,
+					  struct redis_reply **reply);
+
 /* One line about the last failure, for /health, `evently check` and the log; "" when the last run ended well. It names
  * the address and the setting to look at, and holds no secret. */
 const char *redis_problem(const struct redis *redis);

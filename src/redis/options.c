@@ -59,6 +59,8 @@ bool redis_options_from_config(struct redis_options *options, const struct confi
 		.user = address.user,
 		.password = address.password,
 		.ca_file = kept(arena, config->redis_ca_file),
+		.certificate_file = kept(arena, config->redis_certificate_file),
+		.key_file = kept(arena, config->redis_key_file),
 		.port = address.port,
 		.database = address.database,
 		.timeout_ms = (unsigned)config->redis_timeout_ms,
@@ -79,6 +81,8 @@ bool redis_options_copy(struct redis_options *options, const struct redis_option
 	options->user = kept(arena, from->user);
 	options->password = kept(arena, from->password);
 	options->ca_file = kept(arena, from->ca_file);
+	options->certificate_file = kept(arena, from->certificate_file);
+	options->key_file = kept(arena, from->key_file);
 	options->cluster = kept(arena, from->cluster);
 	options->sentinels = kept(arena, from->sentinels);
 	options->master_name = kept(arena, from->master_name);
@@ -90,7 +94,9 @@ bool redis_options_same_place(const struct redis_options *one, const struct redi
 {
 	return strcmp(one->host, other->host) == 0 && one->port == other->port && one->database == other->database &&
 	       one->tls == other->tls && strcmp(one->user, other->user) == 0 &&
-	       strcmp(one->ca_file, other->ca_file) == 0 && strcmp(one->cluster, other->cluster) == 0 &&
+	       strcmp(one->ca_file, other->ca_file) == 0 &&
+	       strcmp(one->certificate_file, other->certificate_file) == 0 &&
+	       strcmp(one->key_file, other->key_file) == 0 && strcmp(one->cluster, other->cluster) == 0 &&
 	       strcmp(one->sentinels, other->sentinels) == 0 && strcmp(one->master_name, other->master_name) == 0;
 }
 

@@ -14,6 +14,7 @@ struct redis_options {
 	const char *user;
 	const char *password;
 	const char *ca_file; /* PEM; "" trusts the system's CAs */
+	const char *certificate_file, *key_file; /* PEM; what is shown to a server that asks for it */
 	const char *cluster;     /* REDIS_CLUSTER: nodes as "host:port,…"; host and port then are the first's */
 	const char *sentinels;   /* REDIS_SENTINELS, likewise */
 	const char *master_name; /* REDIS_MASTER_NAME */

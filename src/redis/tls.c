@@ -7,11 +7,46 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include "redis/options.h"
+
 struct tls_trust {
 	gnutls_certificate_credentials_t credentials;
 };
 
-struct tls_trust *tls_trust_create(const char *ca_file, struct buf *problem)
+static bool is_set(const char *file)
+{
+	return file != NULL && file[0] != '\0';
+}
+
+static bool read_authorities(struct tls_trust *trust, const char *ca_file, struct buf *problem)
+{
+	int count = is_set(ca_file)
+			    ? gnutls_certificate_set_x509_trust_file(trust->credentials, ca_file, GNUTLS_X509_FMT_PEM)
+			    : gnutls_certificate_set_x509_system_trust(trust->credentials);
+
+	if (count > 0)
+		return true;
+	if (!is_set(ca_file))
+		buf_lit(problem, "the system has no CA certificates; install ca-certificates or set REDIS_CA_FILE");
+	else
+		buf_printf(problem, "REDIS_CA_FILE %s has no usable certificate%s%s", ca_file, count < 0 ? ": " : "",
+			   count < 0 ? gnutls_strerror(count) : "");
+	return false;
+}
+
+static bool read_own(struct tls_trust *trust, const char *certificate_file, const char *key_file, struct buf *problem)
+{
+	if (!is_set(certificate_file))
+		return true;
+	int code = gnutls_certificate_set_x509_key_file(trust->credentials, certificate_file, key_file, GNUTLS_X509_FMT_PEM);
+	if (code >= 0)
+		return true;
+	buf_printf(problem, "REDIS_CERTIFICATE_FILE %s cannot be used with REDIS_KEY_FILE %s: %s", certificate_file, key_file,
+		   gnutls_strerror(code));
+	return false;
+}
+
+struct tls_trust *tls_trust_create(const struct redis_options *options, struct buf *problem)
 {
 	struct tls_trust *trust = calloc(1, sizeof *trust);
 
@@ -20,17 +55,9 @@ struct tls_trust *tls_trust_create(const char *ca_file, struct buf *problem)
 		free(trust);
 		return NULL;
 	}
-	bool of_system = ca_file[0] == '\0';
-	int count = of_system
-			    ? gnutls_certificate_set_x509_system_trust(trust->credentials)
-			    : gnutls_certificate_set_x509_trust_file(trust->credentials, ca_file, GNUTLS_X509_FMT_PEM);
-	if (count > 0)
+	if (read_authorities(trust, options->ca_file, problem) &&
+	    read_own(trust, options->certificate_file, options->key_file, problem))
 		return trust;
-	if (of_system)
-		buf_lit(problem, "the system has no CA certificates; install ca-certificates or set REDIS_CA_FILE");
-	else
-		buf_printf(problem, "REDIS_CA_FILE %s has no usable certificate%s%s", ca_file, count < 0 ? ": " : "",
-			   count < 0 ? gnutls_strerror(count) : "");
 	tls_trust_destroy(trust);
 	return NULL;
 }

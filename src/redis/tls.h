@@ -7,10 +7,12 @@
 #include "base/buf.h"
 #include "redis/transport.h"
 
+struct redis_options;
 struct tls_trust;
 
-/* `ca_file`: PEM, or "" for the system's CAs. NULL: one line in `problem`. */
-MUST_CHECK struct tls_trust *tls_trust_create(const char *ca_file, struct buf *problem);
+/* Of the options: ca_file, PEM, or "" for the system's CAs; certificate_file and key_file, PEM, what is shown to servers
+ * that ask for it, or "". NULL: one line in `problem`. */
+MUST_CHECK struct tls_trust *tls_trust_create(const struct redis_options *options, struct buf *problem);
 void tls_trust_destroy(struct tls_trust *trust); /* NULL is fine */
 
 enum tls_result { TLS_DONE, TLS_TIMEOUT, TLS_LOST, TLS_UNTRUSTED };

@@ -184,6 +184,7 @@ def test_each_address_behind_a_trusted_proxy_has_its_own_limit(fresh):
     assert re.fullmatch(r'"default";r=0;t=\d+', refused.header("RateLimit")), refused.header("RateLimit")
     other = ask(service, "203.0.113.2")
     assert other.status == 401 and other.header("RateLimit").startswith('"default";r=4;t='), other
+    assert refused.header("RateLimit-Policy") == other.header("RateLimit-Policy") == '"default";q=5;w=600'
     # What a client puts in front of the true list is not believed.
     for forged in ("198.51.100.9, 203.0.113.1", "10.0.0.1, 203.0.113.1", "203.0.113.77,203.0.113.1, 10.1.2.3", "nonsense, 203.0.113.1"):
         assert ask(service, forged).status == 429, forged

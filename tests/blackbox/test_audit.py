@@ -107,6 +107,22 @@ def test_audit_filters(fresh):
     one.audit_verify()
 
 
+def test_times_of_the_audit_are_read_as_those_of_lists(service):
+    event = create(service.admin)
+    (change,) = service.admin.get(f"{AUDIT}?event_id={event['id']}").json()["changes"]
+    day = change["occurred_at"][:10]
+    moment = change["occurred_at"].replace("Z", "+00:00")  # a client that does not percent-encode the plus
+    for query, found in (
+        (f"from={day}&to={day}", 1),  # a date alone is its whole day
+        (f"from={moment}&to={moment}", 1),
+        ("to=1970-01-01", 0),
+        ("from=9999-12-31", 0),
+    ):
+        answer = service.admin.get(f"{AUDIT}?event_id={event['id']}&{query}")
+        assert answer.status == 200 and len(answer.json()["changes"]) == found, (query, answer)
+    check_problem(service.admin.get(f"{AUDIT}?from=1969-12-31"), 422, ["query", "from"])
+
+
 def test_audit_is_paged(fresh):
     one = fresh()
     event = create(one.admin)
@@ -114,6 +130,28 @@ def test_audit_is_paged(fresh):
         one.admin.put(f"{ADMIN_EVENTS}{event['id']}", {"capacity": n + 1})
     assert [c["seq"] for c in walk(one.admin, AUDIT)] == list(range(1, 261 + 1))
     assert [c["version"] for c in walk(one.admin, f"{ADMIN_EVENTS}{event['id']}/history")] == list(range(1, 261 + 1))
+
+
+def test_a_page_of_large_changes_ends_early_and_nothing_is_missed(fresh):
+    one = fresh()
+    event = create(one.admin, description="d" * 65536)
+    for n in range(345):  # 65 MiB of audit
+        assert one.admin.put(f"{ADMIN_EVENTS}{event['id']}", {"capacity": n}).status == 200
+    for path in (AUDIT, f"{ADMIN_EVENTS}{event['id']}/history"):
+        first = one.admin.get(f"{path}?limit=1000")
+        assert first.status == 200 and len(first.body) < 16 << 20, first.status
+        assert first.json()["next_cursor"] is not None
+    assert [c["seq"] for c in walk(one.admin, f"{AUDIT}?limit=1000")] == list(range(1, 347))
+    seqs, since = [], 0
+    while True:
+        answer = one.user.get(f"/api/v1/events/changes?since={since}&limit=1000")
+        assert answer.status == 200 and len(answer.body) < 16 << 20
+        value = answer.json()
+        seqs += [change["seq"] for change in value["changes"]]
+        if value["next"] == since:
+            break
+        since = value["next"]
+    assert seqs == list(range(1, 347))
 
 
 @pytest.mark.parametrize(
@@ -186,10 +224,19 @@ def test_user_answers(service):
     ):
         answer = service.admin.put(f"{USERS}600", body)
         check_problem(answer, 422)
+    deep = '{"is_active":' + "[" * 16 + "]" * 16 + "}"
+    for body in ("", "{", '{"is_active":false,"is_active":false}', '{"is_active":false}x', '{"\\u0000":1}', deep):
+        value = check_problem(service.admin.put(f"{USERS}600", body, content_type="application/json"), 400)
+        assert "4096" not in value["detail"]
     assert service.admin.get(f"{USERS}600").json()["is_active"] is True
+    padded = '{"is_active":true}' + " " * 10000
+    assert service.admin.put(f"{USERS}600", padded, content_type="application/json").status == 200
+    check_problem(service.admin.put(f"{USERS}600", " " * (2**20 + 1), content_type="application/json"), 413)
     for bad in ("0", "x", "-1"):
-        answer = service.admin.put(f"{USERS}{bad}", {"is_active": False})
-        assert answer.status in (404, 422)
+        answer = service.admin.put(f"{USERS}{bad}", {"is_active": "no", "role": 1})
+        check_problem(answer, 422, ["path", "user_id"], ["body", "is_active"], ["body", "role"])
+        check_problem(service.admin.put(f"{USERS}{bad}", {"is_active": False}), 422, ["path", "user_id"])
+        check_problem(service.admin.get(f"{USERS}{bad}"), 422, ["path", "user_id"])
 
 
 def test_audit_verify_finds_nothing_wrong(fresh):

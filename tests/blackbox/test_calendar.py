@@ -1,10 +1,11 @@
 """iCalendar answers, read by a parser that nobody here wrote (icalendar) and by the letter of RFC 5545."""
 
 import datetime
+import json
 
 import icalendar
 
-from harness.catalogue import ADMIN_EVENTS, EVENTS, create, parse_time
+from harness.catalogue import ADMIN_EVENTS, EVENTS, create, parse_time, wish
 
 HARD = 'Comma, semicolon; backslash \\ and "quotes" ' + "ж" * 60 + "🎷" * 30
 
@@ -53,6 +54,14 @@ def test_a_feed_of_what_is_coming(fresh):
         parse_time(event["event_date"]) for event in coming
     )
     assert all(entry["DTSTAMP"].dt <= datetime.datetime.now(datetime.timezone.utc) for entry in entries)
+
+
+def test_a_feed_leaves_nobody_out(fresh):
+    one = fresh()
+    lines = [json.dumps(wish(title=f"Night {n}", event_date=f"2099-01-01T00:{n // 60:02}:{n % 60:02}Z")) for n in range(1234)]
+    assert one.admin.post(ADMIN_EVENTS + "import", "\n".join(lines), content_type="application/x-ndjson").status == 200
+    entries = parse(one.user.get(EVENTS + "calendar.ics"))
+    assert [str(entry["SUMMARY"]) for entry in entries] == [f"Night {n}" for n in range(1234)]
 
 
 def test_line_breaks_cannot_be_smuggled_in(admin, user):

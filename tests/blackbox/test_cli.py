@@ -128,6 +128,8 @@ def test_a_word_that_is_near_nothing_is_refused_plainly(place):
     (["migrate"], "migrate needs upgrade|downgrade|current|history"),
     (["migrate", "up"], "allowed are upgrade, downgrade, current, history"),
     (["migrate", "current", "1"], "takes no number"),
+    (["migrate", "upgrade", "head"], 'the version N is "head": allowed are 1 to 9999'),
+    (["migrate", "downgrade", "-1"], "-1"),
     (["import"], "import needs FILE"),
     (["import", "events.txt"], "--format"),
     (["import", "a.csv", "b.csv"], "no further argument"),

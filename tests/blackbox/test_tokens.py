@@ -257,7 +257,9 @@ def test_several_secrets_serve_for_rotation(fresh):
 
 def test_a_failing_token_is_told_why_but_not_how(service):
     answer = service.anonymous.get(EVENTS, token=tokens.user(minutes=-60))
-    assert 'error="invalid_token"' in answer.header("WWW-Authenticate")
+    assert answer.header("WWW-Authenticate").startswith('Bearer error="invalid_token", error_description="')
+    missing = service.anonymous.get(EVENTS)
+    assert missing.header("WWW-Authenticate").startswith('Bearer error="invalid_request", error_description="')
     assert "expired" in answer.json()["detail"].lower()
     wrong = service.anonymous.get(EVENTS, token=tokens.user(secret="y" * 50))
     assert SECRET not in wrong.text

@@ -48,7 +48,13 @@ def listed(client, venue):
 
 @pytest.mark.parametrize(
     "content_type,encode",
-    [(NDJSON, ndjson), (CSV, as_csv), (NDJSON + "; charset=utf-8", ndjson), (CSV + ";header=present", as_csv)],
+    [
+        (NDJSON, ndjson),
+        (CSV, as_csv),
+        (NDJSON + "; charset=utf-8", ndjson),
+        (CSV + ";header=present", as_csv),
+        ("Text/CSV ; Charset=utf-8", as_csv),  # types are the same in any case (RFC 9110 section 8.3.1)
+    ],
 )
 def test_import_makes_every_line(service, content_type, encode):
     venue = unique()
@@ -116,6 +122,16 @@ def test_broken_lines(service):
         answer = service.admin.post(IMPORT, bad, content_type=CSV)
         assert answer.status in (400, 422), (bad, answer)
         check_problem(answer, answer.status)
+
+
+def test_a_bad_header_line_is_called_so(service):
+    value = check_problem(
+        service.admin.post(IMPORT, "title,venue,colour\nA,B,red\n", content_type=CSV),
+        422,
+        ["body", 1, "event_date"],
+        ["body", 1, "colour"],
+    )
+    assert value["detail"] == "The header line is bad; nothing was written."
 
 
 @pytest.mark.parametrize("body", ["", "\n\n\n"])
@@ -214,6 +230,10 @@ def test_too_many_lines_are_refused(fresh):
         ("text/csv;q=0.5, application/x-ndjson;q=0.4", CSV),
         ("text/csv;q=0.1, application/x-ndjson", NDJSON),
         ("text/*", CSV),
+        ("application/ndjson", NDJSON),
+        ("application/jsonl", NDJSON),
+        ("application/json", NDJSON),
+        ("application/x-ndjson;q=0, */*", CSV),
     ],
 )
 def test_export_by_accept(service, accept, content_type):

@@ -31,6 +31,7 @@ ACCEPTED = [  # field, given, answered
     ("event_date", "2027-03-01T19:30:00.123456Z", "2027-03-01T19:30:00.123456Z"),
     ("event_date", "2027-03-01T19:30:00.000Z", "2027-03-01T19:30:00Z"),
     ("event_date", "2028-02-29T00:00:00Z", "2028-02-29T00:00:00Z"),
+    ("event_date", "2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"),
     ("event_date", "1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"),
     ("event_date", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"),
     ("capacity", 0, 0),
@@ -91,6 +92,8 @@ REFUSED = [  # field, given
     ("event_date", "2027-03-01T24:00:00Z"),
     ("event_date", "2027-03-01T19:60:00Z"),
     ("event_date", "2027-03-01T19:30:61Z"),
+    ("event_date", "2027-03-01T19:30:60Z"),
+    ("event_date", "2027-03-30T23:59:60Z"),
     ("event_date", "2027-03-01T19:30:00+24:00"),
     ("event_date", "1969-12-31T23:59:59Z"),
     ("event_date", "10000-01-01T00:00:00Z"),
@@ -235,11 +238,28 @@ def test_missing_fields_come_at_once(admin):
 
 
 def test_path_and_body_problems_of_a_change(admin):
-    answer = admin.put(ADMIN_EVENTS + "0", {"price": "x"})
-    assert answer.status in (404, 422)
-    check_problem(answer, answer.status)
+    for part in ("0", "abc", "9223372036854775808"):
+        answer = admin.put(ADMIN_EVENTS + part, {"price": "x", "titel": 1})
+        check_problem(answer, 422, ["path", "event_id"], ["body", "price"], ["body", "titel"])
+        check_problem(admin.put(ADMIN_EVENTS + part, {"capacity": 1}), 422, ["path", "event_id"])
+        check_problem(admin.put(ADMIN_EVENTS + part, "{", content_type="application/json"), 400)
     check_problem(admin.put(ADMIN_EVENTS + "9223372036854775807", {"price": "x"}), 422, ["body", "price"])
     check_problem(admin.put(ADMIN_EVENTS + "9223372036854775807", {"price": "1"}), 404)
+
+
+def test_header_and_body_problems_of_a_creation(admin):
+    answer = admin.post(ADMIN_EVENTS, wish(price="x"), headers={"Idempotency-Key": "k" * 256})
+    check_problem(answer, 422, ["header", "Idempotency-Key"], ["body", "price"])
+
+
+def test_path_and_query_problems(admin):
+    answer = admin.get(f"{ADMIN_EVENTS}0/history?limit=0&who=1")
+    check_problem(answer, 422, ["path", "event_id"], ["query", "limit"], ["query", "who"])
+    check_problem(admin.get(f"{EVENTS}x/calendar.ics?who=1"), 422, ["path", "event_id"], ["query", "who"])
+    for rest in ("", "/capacity", "/calendar.ics"):
+        check_problem(admin.get(f"{EVENTS}0{rest}"), 422, ["path", "event_id"])
+    check_problem(admin.get(f"{ADMIN_EVENTS}0/history"), 422, ["path", "event_id"])
+    check_problem(admin.delete(ADMIN_EVENTS + "0"), 422, ["path", "event_id"])
 
 
 @pytest.mark.parametrize("name", ["titel", "Title", "tags", "version_", "", "title ", "ä"])

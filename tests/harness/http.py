@@ -121,8 +121,17 @@ class Connection:
         return line[:-1]
 
     def read_exactly(self, count):
-        while len(self.buffer) < count:
-            self._more()
+        parts, held = [self.buffer], len(self.buffer)  # joined once: bodies may have many megabytes
+        try:
+            while held < count:
+                self.buffer = b""
+                self._more()
+                parts.append(self.buffer)
+                held += len(self.buffer)
+        except Closed:
+            raise Closed(b"".join(parts)) from None
+        finally:
+            self.buffer = b"".join(parts)
         data, self.buffer = self.buffer[:count], self.buffer[count:]
         return data
 

@@ -50,6 +50,8 @@ static void single_settings(void **state)
 	setenv("REDIS_DATABASE", "3", 1);
 	setenv("REDIS_USE_TLS", "true", 1);
 	setenv("REDIS_CA_FILE", "/etc/ca.pem", 1);
+	setenv("REDIS_CERTIFICATE_FILE", "/etc/own.pem", 1);
+	setenv("REDIS_KEY_FILE", "/etc/own.key", 1);
 	setenv("REDIS_TIMEOUT_MS", "70", 1);
 	load();
 	assert_true(redis_options_from_config(&options, config, &arena, &problem));
@@ -57,6 +59,8 @@ static void single_settings(void **state)
 	assert_string_equal(options.user, "app");
 	assert_string_equal(options.password, "p@ss/word");
 	assert_string_equal(options.ca_file, "/etc/ca.pem");
+	assert_string_equal(options.certificate_file, "/etc/own.pem");
+	assert_string_equal(options.key_file, "/etc/own.key");
 	assert_int_equal(options.port, 7000);
 	assert_int_equal(options.database, 3);
 	assert_int_equal(options.timeout_ms, 70);

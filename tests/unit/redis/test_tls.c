@@ -81,7 +81,7 @@ static void release(struct signer *signer)
 
 static int make_certificates(void **state)
 {
-	struct signer ca, other, server, elsewhere;
+	struct signer ca, other, server, elsewhere, client, stranger;
 
 	(void)state;
 	assert_non_null(mkdtemp(folder));
@@ -89,10 +89,14 @@ static int make_certificates(void **state)
 	make(&other, NULL, "other", "");
 	make(&server, &ca, "server", "localhost");
 	make(&elsewhere, &ca, "elsewhere", "elsewhere.example");
+	make(&client, &ca, "client", "client.example");
+	make(&stranger, &other, "stranger", "client.example");
 	release(&ca);
 	release(&other);
 	release(&server);
 	release(&elsewhere);
+	release(&client);
+	release(&stranger);
 	return 0;
 }
 
@@ -122,23 +126,15 @@ static struct redis_server server_of(const char *name, char port[8])
 	return server;
 }
 
-static void check(const struct redis_server *server, const char *host, const char *ca_file, enum redis_result expected,
-		  const char *word)
+static void check_options(const struct redis_options *options, enum redis_result expected, const char *word)
 {
-	struct redis_options options = {.host = host,
-					.user = "",
-					.password = "secret",
-					.ca_file = path(ca_file),
-					.port = server->port,
-					.timeout_ms = 1000,
-					.tls = true};
 	struct breaker breaker;
 	struct arena arena;
 	struct redis_reply **replies;
 
 	redis_breaker_init(&breaker, 1);
 	arena_init(&arena, 4 << 20);
-	struct redis *redis = redis_create(&options, &breaker);
+	struct redis *redis = redis_create(options, &breaker);
 	assert_non_null(redis);
 	/* Twice: the second over the same connection, after the session tickets of TLS 1.3 came in. */
 	for (int i = 0; i < 2 && breaker_state(&breaker) == BREAKER_CLOSED; i++) {
@@ -146,7 +142,8 @@ static void check(const struct redis_server *server, const char *host, const cha
 		redis_append(redis, STR("PING"));
 		enum redis_result result = redis_run(redis, clock_monotonic_ns() + 5 * CLOCK_SECOND, &arena, &replies);
 		if (result != expected || strstr(redis_problem(redis), word) == NULL)
-			fail_msg("%s, %s: %s: %s", host, ca_file, redis_result_name(result), redis_problem(redis));
+			fail_msg("%s, %s, %s: %s: %s", options->host, options->ca_file, options->certificate_file,
+				 redis_result_name(result), redis_problem(redis));
 		static int64_t id;
 		if (result == REDIS_DONE && i == 1)
 			assert_int_equal(replies[0]->integer, id);
@@ -156,6 +153,59 @@ static void check(const struct redis_server *server, const char *host, const cha
 	redis_destroy(redis);
 	breaker_finish(&breaker);
 	arena_finish(&arena);
+}
+
+static void check(const struct redis_server *server, const char *host, const char *ca_file, enum redis_result expected,
+		  const char *word)
+{
+	struct redis_options options = {.host = host,
+					.user = "",
+					.password = "secret",
+					.ca_file = path(ca_file),
+					.certificate_file = "",
+					.key_file = "",
+					.port = server->port,
+					.timeout_ms = 1000,
+					.tls = true};
+
+	check_options(&options, expected, word);
+}
+
+static void a_server_may_ask_who_we_are(void **state)
+{
+	static const struct {
+		const char *certificate, *key;
+		enum redis_result expected;
+		const char *word;
+	} cases[] = {
+		{"client.pem", "client.key", REDIS_DONE, ""},
+		{"stranger.pem", "stranger.key", REDIS_LOST, ""},
+		{"", "", REDIS_LOST, ""},
+		{"client.pem", "stranger.key", REDIS_REFUSED, "REDIS_KEY_FILE"},
+		{"absent.pem", "client.key", REDIS_REFUSED, "absent.pem"},
+	};
+	char port[8];
+	struct redis_server server = server_of("server", port);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(server.arguments); i++) {
+		if (server.arguments[i] != NULL && strcmp(server.arguments[i], "no") == 0)
+			server.arguments[i] = "yes"; /* --tls-auth-clients */
+	}
+	redis_server_start(&server);
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		struct redis_options options = {.host = "localhost",
+						.user = "",
+						.password = "secret",
+						.ca_file = path("ca.pem"),
+						.certificate_file = cases[i].certificate[0] != '\0' ? path(cases[i].certificate) : "",
+						.key_file = cases[i].key[0] != '\0' ? path(cases[i].key) : "",
+						.port = server.port,
+						.timeout_ms = 1000,
+						.tls = true};
+		check_options(&options, cases[i].expected, cases[i].word);
+	}
+	redis_server_finish(&server);
 }
 
 static void chains_and_names_are_verified(void **state)
@@ -223,6 +273,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(chains_and_names_are_verified),
+		cmocka_unit_test(a_server_may_ask_who_we_are),
 		cmocka_unit_test(a_certificate_of_another_host_is_refused),
 		cmocka_unit_test(a_plain_server_is_told_apart),
 		cmocka_unit_test(a_frozen_handshake_ends_in_time),
