@@ -305,6 +305,10 @@ void routes_begin(struct request *request)
 		server_preflight(request, allow_list(request, methods));
 		return;
 	}
+	if (request->method == METHOD_OPTIONS && str_equal(request->path, STR("*"))) { /* of the server as a whole */
+		server_preflight(request, STR("GET, HEAD, POST, PUT, DELETE, OPTIONS"));
+		return;
+	}
 	if (request->route == NULL && methods == 0) {
 		answer_problem(request, PROBLEM_NOT_FOUND, "There is nothing at this path.");
 		return;

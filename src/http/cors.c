@@ -97,7 +97,8 @@ void cors_add_headers(const struct cors *cors, struct request *request)
 	answer_header(request, "Vary", STR("Origin"));
 	if (allow_origin(cors, request))
 		answer_header(request, "Access-Control-Expose-Headers",
-		              STR("ETag, Location, X-Request-ID, Cache-Status, Retry-After, RateLimit, RateLimit-Policy"));
+		              STR("Age, Cache-Status, Content-Disposition, ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, "
+		                  "WWW-Authenticate, X-Request-ID"));
 }
 
 bool cors_is_preflight(const struct request *request)

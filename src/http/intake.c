@@ -26,29 +26,41 @@ static void choose_request_id(struct request *request)
 	request->request_id[request->request_id_len] = '\0';
 }
 
-/* Lower-case hexadecimal digits, not all of them 0. */
+/* In lower case. */
+static bool are_hex_digits(const char *digits, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!((digits[i] >= '0' && digits[i] <= '9') || (digits[i] >= 'a' && digits[i] <= 'f')))
+			return false;
+	}
+	return true;
+}
+
+/* Hexadecimal digits, not all of them 0. */
 static bool is_trace_field(const char *digits, size_t count)
 {
 	bool nonzero = false;
 
-	for (size_t i = 0; i < count; i++) {
-		if (!((digits[i] >= '0' && digits[i] <= '9') || (digits[i] >= 'a' && digits[i] <= 'f')))
-			return false;
+	for (size_t i = 0; i < count; i++)
 		nonzero |= digits[i] != '0';
-	}
-	return nonzero;
+	return nonzero && are_hex_digits(digits, count);
 }
 
-/* version "-" trace-id "-" parent-id "-" flags (W3C Trace Context section 3.2.2); version ff is none */
+/* version "-" trace-id "-" parent-id "-" flags (W3C Trace Context section 3.2.2): version ff is none, only later ones than 00
+ * may say more behind the flags. */
 static void read_traceparent(struct request *request)
 {
 	struct str given = request_header(request, HEADER_TRACEPARENT);
+	enum { TRACE_ID = 3, PARENT_ID = 36, FLAGS = 53, END = 55 };
 
-	if (given.len < 55 || given.ptr[2] != '-' || given.ptr[35] != '-' || given.ptr[52] != '-' ||
-	    str_starts_with(given, STR("ff")))
+	if (given.len < END || given.ptr[TRACE_ID - 1] != '-' || given.ptr[PARENT_ID - 1] != '-' || given.ptr[FLAGS - 1] != '-')
 		return;
-	if (is_trace_field(given.ptr + 3, 32) && is_trace_field(given.ptr + 36, 16))
-		memcpy(request->trace_id, given.ptr + 3, 32);
+	bool first_version = str_starts_with(given, STR("00"));
+	if (!are_hex_digits(given.ptr, 2) || !are_hex_digits(given.ptr + FLAGS, 2) || str_starts_with(given, STR("ff")) ||
+	    (given.len > END && (first_version || given.ptr[END] != '-')))
+		return;
+	if (is_trace_field(given.ptr + TRACE_ID, 32) && is_trace_field(given.ptr + PARENT_ID, 16))
+		memcpy(request->trace_id, given.ptr + TRACE_ID, 32);
 }
 
 /* Framing that two parsers could read differently is refused outright (RFC 9112 section 6.3). */

@@ -81,6 +81,22 @@ static struct str without_trailing_space(struct str value)
 	return value;
 }
 
+/* Lists may come in several lines, which mean the same as one (RFC 9110 section 5.3). */
+static const unsigned lists = 1u << HEADER_ACCEPT | 1u << HEADER_ACCEPT_ENCODING | 1u << HEADER_CACHE_CONTROL |
+                              1u << HEADER_CORS_HEADERS | 1u << HEADER_IF_MATCH | 1u << HEADER_IF_NONE_MATCH;
+
+static void repeat_header(struct request *request, unsigned header, struct str value)
+{
+	struct str *first = &request->headers[header];
+
+	request->header_repeated |= 1u << header;
+	if ((lists & 1u << header) == 0)
+		return;
+	struct str joined = arena_printf(&request->arena, "%.*s, %.*s", STR_ARG(*first), STR_ARG(value));
+	if (joined.ptr != NULL)
+		*first = joined;
+}
+
 static int on_header_value(llhttp_t *parser, const char *at, size_t length)
 {
 	struct request *request = request_of(parser);
@@ -91,10 +107,11 @@ static int on_header_value(llhttp_t *parser, const char *at, size_t length)
 	for (unsigned i = first_of_len[name.len]; i < HEADER_COUNT; i = next_of_len[i]) {
 		if (!names_equal(name, header_names[i]))
 			continue;
+		struct str value = without_trailing_space((struct str){at, length});
 		if (request->headers[i].ptr != NULL)
-			request->header_repeated |= 1u << i;
+			repeat_header(request, i, value);
 		else
-			request->headers[i] = without_trailing_space((struct str){at, length});
+			request->headers[i] = value;
 		break;
 	}
 	return HPE_OK;

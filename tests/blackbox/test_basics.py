@@ -235,6 +235,10 @@ def test_request_and_trace_id_are_in_the_log_line_of_the_request(service):
         "garbage",
         "ff-4bf92f3577b34da6a3ce929d0e0e4738-00f067aa0ba902b7-01",
         "00-4BF92F3577B34DA6A3CE929D0E0E4739-00f067aa0ba902b7-01",
+        "zz-4bf92f3577b34da6a3ce929d0e0e473a-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e473b-00f067aa0ba902b7-zz",
+        "00-4bf92f3577b34da6a3ce929d0e0e473c-00f067aa0ba902b7-01-more",
+        "01-4bf92f3577b34da6a3ce929d0e0e473d-00f067aa0ba902b7-01more",
     ],
 )
 def test_a_bad_traceparent_is_not_believed(service, given):
@@ -244,6 +248,19 @@ def test_a_bad_traceparent_is_not_believed(service, given):
     assert given not in json.dumps(line)
     if len(given) > 40:
         assert given.split("-")[1] not in json.dumps(line)
+
+
+def test_a_later_traceparent_may_say_more(service):
+    trace = "4bf92f3577b34da6a3ce929d0e0e47ff"
+    service.user.get(EVENTS, {"X-Request-ID": "later-1", "traceparent": f"01-{trace}-00f067aa0ba902b7-01-more"})
+    assert trace in json.dumps(service.wait_log(lambda line: line if "later-1" in json.dumps(line) else None))
+
+
+def test_options_of_the_server_as_a_whole(service):
+    with service.connect() as connection:
+        answer = connection.request("OPTIONS", "*")
+        assert answer.status == 204 and {"GET", "POST", "PUT", "DELETE"} <= set(answer.header("Allow").split(", "))
+        check_problem(connection.request("GET", "*"), 404)
 
 
 def test_health(anonymous):

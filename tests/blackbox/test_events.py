@@ -310,3 +310,18 @@ def test_the_same_key_at_the_same_time_makes_one_event(service):
                 check_problem(answer, 409)
         assert service.admin.post(ADMIN_EVENTS, body, headers).body == made[0].body
     assert service.user.get(f"{EVENTS}?venue={venue.replace(' ', '%20')}").json()["total"] == 5
+
+
+def test_conditions_in_several_lines_are_one_list(service):
+    event = create(service.admin)
+    path = f"{EVENTS}{event['id']}"
+    etag = service.user.get(path).etag
+    with service.connect() as connection:
+        for lines, status in (([etag], 304), (['"x"', etag], 304), (['"x"', '"y"', f'W/{etag}'], 304), (['"x"', '"y"'], 200)):
+            answer = connection.request("GET", path, headers=[("If-None-Match", line) for line in lines], token=service.user_token)
+            assert answer.status == status, lines
+        answer = connection.request("PUT", f"{ADMIN_EVENTS}{event['id']}", {"capacity": 9}, token=service.admin_token,
+                                    headers=[("If-Match", '"x"'), ("If-Match", etag)])
+        assert answer.status == 200
+        assert connection.request("PUT", f"{ADMIN_EVENTS}{event['id']}", {"capacity": 8}, token=service.admin_token,
+                                  headers=[("If-Match", '"x"'), ("If-Match", etag)]).status == 412
