@@ -91,6 +91,9 @@ class Cluster(Postgres):
     def restart(self):
         return super().start()
 
+    def answers(self):
+        return subprocess.run([PROGRAMS / "pg_isready", "-h", "127.0.0.1", "-p", str(self.port), "-q"]).returncode == 0
+
     def promote(self):
         self.sql("SELECT pg_promote(true, 30)")
 

@@ -195,12 +195,28 @@ static bool committed(const PGresult *result)
 	return result != NULL && strcmp(PQcmdStatus((PGresult *)result), "COMMIT") == 0;
 }
 
+/* A COMMIT is believed when the server is ready for the next question after it. One whose main process died gives the wait
+ * for the standby up and goes; what stands in its buffer may still come, with the COMMIT in it. */
+static enum store_result judge(struct pg_connection *connection, struct batch *batch, bool committed, enum store_result ended)
+{
+	if (ended != STORE_OK) {
+		/* An error that the server reported before it said COMMIT means that it did not commit. */
+		batch->in_doubt = batch->in_doubt && (committed || connection->lost);
+		return ended;
+	}
+	if (committed)
+		ended = connection_replicated(connection);
+	else if (!batch->dry)
+		ended = store_fail(&connection->session->base, STORE_INTERNAL, "PostgreSQL rolled a batch back without a word");
+	batch->in_doubt = committed && ended != STORE_OK;
+	return ended;
+}
+
 static enum store_result second_round(struct pg_connection *connection, struct batch *batch)
 {
 	struct pipeline pipeline;
 	struct carry carry;
 	uint64_t now_ns = clock_monotonic_ns();
-	bool done = false;
 
 	enum store_result outcome = carry_init(&carry, &batch->plan, batch->write_id) ? STORE_OK : out_of_memory(connection);
 	if (outcome == STORE_OK)
@@ -220,18 +236,11 @@ static enum store_result second_round(struct pg_connection *connection, struct b
 	for (size_t i = 0; i < statements; i++)
 		PQclear(pipeline_result(&pipeline));
 	PGresult *end = pipeline_result(&pipeline);
-	done = batch->dry ? end != NULL : committed(end);
+	bool done = committed(end);
 	PQclear(end);
 	outcome = pipeline_end(&pipeline);
 	carry_finish(&carry);
-	if (done)
-		outcome = STORE_OK; /* whatever became of the connection afterwards */
-	else if (outcome == STORE_OK)
-		outcome = store_fail(&connection->session->base, STORE_INTERNAL, "PostgreSQL rolled a batch back without a word");
-	/* An error that the server reported before it said COMMIT means that it did not commit. */
-	if (done || !connection->lost)
-		batch->in_doubt = false;
-	return outcome;
+	return judge(connection, batch, done, outcome);
 }
 
 static void forget_outcomes(struct batch *batch, size_t keep)
@@ -260,7 +269,8 @@ static void roll_back(struct pg_connection *connection)
  * client then, it would be lost with the primary (P2). */
 static enum store_result commit_waiting(struct pg_connection *connection)
 {
-	return statement_do(connection, SQL_COMMIT, NULL);
+	enum store_result outcome = statement_do(connection, SQL_COMMIT, NULL);
+	return outcome == STORE_OK ? connection_replicated(connection) : outcome;
 }
 
 static bool repeats(const struct batch *batch)

@@ -41,10 +41,17 @@ struct race {
 	char words[WORDS_BYTES];
 };
 
-static void ignore_notice(void *context, const char *message)
+/* A COMMIT that waits for its synchronous standby and is cancelled succeeds all the same, with a warning. It is known by
+ * the function that it comes from, since its words are translated. (PostgreSQL 15, src/backend/replication/syncrep.c) */
+static void take_notice(void *context, const PGresult *notice)
 {
-	(void)context;
-	log_debug("store", "PostgreSQL says: %.*s", (int)strcspn(message, "\n"), message);
+	struct pg_connection *connection = context;
+	const char *function = PQresultErrorField(notice, PG_DIAG_SOURCE_FUNCTION);
+	const char *message = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+
+	if (function != NULL && strcmp(function, "SyncRepWaitForLSN") == 0)
+		connection->unreplicated = true;
+	log_debug("store", "PostgreSQL says: %s", message != NULL ? message : "");
 }
 
 /* A server that answers and refuses says more than one that is not there. */
@@ -157,7 +164,7 @@ static enum store_result attempt_start(struct race *race)
 	attempt->wants = PGRES_POLLING_WRITING;
 	/* The SQLSTATE of a refusal is only to be had from the verbose message. */
 	PQsetErrorVerbosity(attempt->pg, PQERRORS_VERBOSE);
-	PQsetNoticeProcessor(attempt->pg, ignore_notice, NULL);
+	PQsetNoticeReceiver(attempt->pg, take_notice, race->connection);
 	if (PQstatus(attempt->pg) == CONNECTION_BAD)
 		attempt_failed(race, attempt);
 	return STORE_OK;
@@ -338,7 +345,7 @@ void connection_close(struct pg_connection *connection)
 	connection->listens_changes = connection->listens_seen = false;
 	connection->hint_changes = connection->hint_seen = false;
 	connection->relay_locked = false;
-	connection->lost = connection->silent = connection->data_error = false;
+	connection->lost = connection->silent = connection->data_error = connection->unreplicated = false;
 }
 
 void connection_finish(struct pg_connection *connection)
@@ -361,6 +368,14 @@ bool connection_consume(struct pg_connection *connection)
 		PQfreemem(notification);
 	}
 	return true;
+}
+
+enum store_result connection_replicated(struct pg_connection *connection)
+{
+	if (!connection->unreplicated)
+		return STORE_OK;
+	return store_fail(&connection->session->base, STORE_UNAVAILABLE, "PostgreSQL at %s:%s was told to wait no longer for its "
+	                  "synchronous standby, so whether that has a write is not known", connection->host, connection->port);
 }
 
 /* Nothing came for a while: go on waiting? Others may have found out meanwhile that the server is gone. */

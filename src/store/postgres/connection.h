@@ -55,6 +55,7 @@ struct pg_connection {
 	bool lost;                /* to be closed: broken, silent or demoted */
 	bool silent;              /* lost because no answer came in time */
 	bool data_error;          /* the last error lay in the data sent (SQLSTATE classes 22 and 23) */
+	bool unreplicated;        /* in this turn a COMMIT was told to wait for its synchronous standby no longer */
 };
 
 /* Connects within the deadline and DB_CONNECT_TIMEOUT_MS: to all hosts at once, 100 ms apart, the first that may be used
@@ -70,5 +71,8 @@ void connection_finish(struct pg_connection *connection);
 MUST_CHECK enum store_result connection_wait(struct pg_connection *connection);
 /* Takes up what came in without waiting; notes notifications. False when the connection broke. */
 bool connection_consume(struct pg_connection *connection);
+/* Asked after a COMMIT that succeeded: STORE_UNAVAILABLE when its wait for the synchronous standby was cut short, so that
+ * it is durable on this server only. */
+MUST_CHECK enum store_result connection_replicated(struct pg_connection *connection);
 
 #endif

@@ -32,7 +32,7 @@ static bool take(struct turn *turn, struct pg_connection *connection, uint64_t d
 	turn->as_of = 0;
 	turn->history = 0;
 	connection->deadline_ns = deadline_ns;
-	connection->data_error = false;
+	connection->data_error = connection->unreplicated = false;
 	if (!turn->fresh)
 		return true;
 	turn->result = connection_open(connection);

@@ -63,6 +63,8 @@ static enum store_result set_active(struct pg_connection *connection, int64_t id
 		outcome = take_user(connection, result, arena, user);
 	PQclear(result);
 	enum store_result ended = pipeline_end(&pipeline);
+	if (ended == STORE_OK)
+		ended = connection_replicated(connection);
 	return ended != STORE_OK ? ended : outcome;
 }
 
