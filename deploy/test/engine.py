@@ -36,6 +36,10 @@ def why_not():
     return None if "overlay" in filesystems else "needs overlayfs"
 
 
+class CannotRun(Exception):
+    """The engine does not start here, or cannot run a container."""
+
+
 class Engine:
     def __init__(self, keep=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="evently-deploy."))
@@ -80,7 +84,7 @@ class Engine:
         deadline = time.monotonic() + 60
         while self.docker("info", check=False).returncode != 0:
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("dockerd did not start:\n" + (self.folder / "dockerd.log").read_text()[-3000:])
+                raise CannotRun("dockerd did not start:\n" + (self.folder / "dockerd.log").read_text()[-3000:])
             time.sleep(0.2)
 
     def stop(self):
@@ -114,6 +118,12 @@ class Engine:
 
     def build(self, tag, folder, *options):
         self.docker("build", "--network=host", "-t", tag, *options, folder)
+
+    def try_out(self, image):
+        """Raises CannotRun unless a first container runs: a kernel or a container around us may forbid it late."""
+        done = self.docker("run", "--rm", "--network=none", image, "true", check=False)
+        if done.returncode != 0:
+            raise CannotRun("a first container did not run: " + done.stderr.strip()[-1000:])
 
     def inspect(self, name, form):
         return self.docker("inspect", "-f", form, name).stdout.strip()

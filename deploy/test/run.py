@@ -1,7 +1,7 @@
 """Builds deploy/Dockerfile and runs deploy/compose.yaml for real, then hurts it: `./dev test-deploy`.
 
-Exit code 0: all held; 1: not; 77: this machine cannot run containers, and why is printed. Figures are printed as they
-come. Debian's Docker engine does the work (engine.py); public images are replaced by stand-ins made of Debian's packages
+Exit code 0: all held; 1: not; 77: this machine cannot run containers, and why is printed (with CONTAINERS=required that
+is a failure). Figures are printed as they come. Debian's Docker engine does the work (engine.py); public images are replaced by stand-ins made of Debian's packages
 (images/), the files under test are the real ones. EVENTLY_DEPLOY_KEEP=FOLDER keeps the engine's data for the next run.
 """
 
@@ -19,7 +19,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from engine import Engine, why_not  # noqa: E402
+from engine import CannotRun, Engine, why_not  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -86,13 +86,18 @@ def build_images(engine, see):
     archive = base_archive()
     step("base image")
     engine.docker("import", "--change", 'CMD ["bash"]', str(archive), "debian:bookworm-slim")
+    engine.try_out("debian:bookworm-slim")
     for name, tag in (("postgres", "postgres:15"), ("redis", "redis:7"), ("haproxy", "haproxy:2.6")):
         engine.build(tag, HERE / "images", "--target", name)
         step(f"stand-in for {tag}")
     epoch = subprocess.run(["git", "-C", ROOT, "log", "-1", "--format=%ct"], capture_output=True, text=True).stdout.strip()
-    engine.build("evently:latest", ROOT, "-f", DEPLOY / "Dockerfile", "--build-arg", f"SOURCE_DATE_EPOCH={epoch or 0}")
+    words = ["-f", DEPLOY / "Dockerfile", "--build-arg", f"SOURCE_DATE_EPOCH={epoch or 0}"]
+    engine.build("evently:latest", ROOT, *words)
     step("evently:latest")
     look_at_image(engine, see)
+    engine.build("evently:again", ROOT, *words, "--no-cache")
+    layers = [engine.docker("image", "inspect", "-f", "{{json .RootFS.Layers}}", f"evently:{tag}").stdout for tag in ("latest", "again")]
+    see.expect(layers[0] == layers[1], "built a second time from nothing, it has the same layers")
 
 
 def look_at_image(engine, see):
@@ -343,6 +348,8 @@ def run(see):
         fail_over_redis(setup, token)
         fail_over(setup, token)
         run_cluster(setup)
+    except CannotRun:
+        raise
     except Exception as error:  # noqa: BLE001 whatever it was, it is told with the containers' last words
         see.expect(False, f"{type(error).__name__}: {error}")
     finally:
@@ -352,19 +359,32 @@ def run(see):
         engine.remove()
 
 
+def skip(reason):
+    if os.environ.get("CONTAINERS") == "required":
+        print(f"this machine must run containers, but cannot: {reason}")
+        return 1
+    print(f"skipped: this machine cannot run containers: {reason}")
+    return 77
+
+
 def main():
     reason = why_not() or (shutil.which("curl") is None and "needs curl")
     if reason:
-        print(f"skipped: this machine cannot run containers: {reason}")
-        return 77
+        return skip(reason)
+    # Whoever ends this ends the engine and its containers, too.
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     timer = threading.Timer(LIMIT_S, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.daemon = True
     timer.start()
     see = Failures(sys.argv[1] if len(sys.argv) > 1 else None)
     try:
         run(see)
+    except CannotRun as why:
+        if not see.texts:
+            return skip(why)
+        print(why)
     except KeyboardInterrupt:
-        see.expect(False, f"not done after {LIMIT_S} s")
+        see.expect(False, f"ended from outside, or not done after {LIMIT_S} s")
     timer.cancel()
     step(f"{see.passed} held, {len(see.texts)} did not")
     return 1 if see.texts or see.passed == 0 else 0
