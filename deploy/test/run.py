@@ -27,6 +27,7 @@ HERE = DEPLOY / "test"
 CACHE = ROOT / "build" / "test-deploy"
 LISTEN = ("127.0.0.1", 18001)
 LIMIT_S = 720  # for everything
+BUILDS_S = 210  # a second build is begun until then
 LOAD_RATE = int(os.environ.get("EVENTLY_DEPLOY_RATE", 2000))
 SLIM = ["/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*"]
 EVENTS = "/api/v1/events/"
@@ -95,6 +96,9 @@ def build_images(engine, see):
     engine.build("evently:latest", ROOT, *words)
     step("evently:latest")
     look_at_image(engine, see)
+    if time.monotonic() - BEGUN > BUILDS_S:
+        step("not built a second time: the first took so long that the rest would not have its time")
+        return
     engine.build("evently:again", ROOT, *words, "--no-cache")
     layers = [engine.docker("image", "inspect", "-f", "{{json .RootFS.Layers}}", f"evently:{tag}").stdout for tag in ("latest", "again")]
     see.expect(layers[0] == layers[1], "built a second time from nothing, it has the same layers")
