@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "store/postgres/words.h"
+
 #define DAY_US INT64_C(86400000000)
 
 enum { CARRY_BYTES_MAX = 1 << 30 }; /* PostgreSQL takes no larger value */
@@ -11,7 +13,7 @@ struct carry_array {
 	struct array *array;
 	enum array_type type;
 };
-enum { CARRY_ARRAYS = 2 * CARRY_EVENT_ARRAYS + 3 + 3 + 8 + 3 + 4 };
+enum { CARRY_ARRAYS = 2 * CARRY_EVENT_ARRAYS + 1 + 2 * 3 + 3 + 8 + 3 + 4 };
 
 static void list_arrays(struct carry *carry, struct carry_array list[CARRY_ARRAYS])
 {
@@ -23,7 +25,9 @@ static void list_arrays(struct carry *carry, struct carry_array list[CARRY_ARRAY
 		ARRAY_I64, ARRAY_I64, ARRAY_TEXT, ARRAY_I64, ARRAY_I64, ARRAY_TEXT, ARRAY_TEXT, ARRAY_TEXT,
 	};
 	const struct carry_array others[] = {
-		{&carry->deleted, ARRAY_I64}, {&carry->reworded, ARRAY_I64}, {&carry->contents, ARRAY_TEXT},
+		{&carry->deleted, ARRAY_I64},
+		{&carry->worded.ids, ARRAY_I64}, {&carry->worded.words, ARRAY_WORDS}, {&carry->worded.contents, ARRAY_TEXT},
+		{&carry->reworded.ids, ARRAY_I64}, {&carry->reworded.words, ARRAY_WORDS}, {&carry->reworded.contents, ARRAY_TEXT},
 		{&carry->users, ARRAY_I64}, {&carry->emails, ARRAY_TEXT}, {&carry->roles, ARRAY_TEXT},
 		{&carry->day_statuses, ARRAY_TEXT}, {&carry->days, ARRAY_I32}, {&carry->day_counts, ARRAY_I64},
 		{&carry->key_users, ARRAY_I64}, {&carry->key_texts, ARRAY_TEXT}, {&carry->key_hashes, ARRAY_I64},
@@ -70,18 +74,26 @@ static void add_event(struct carry_events *events, const struct event *event)
 	array_i64(column, event->version);
 }
 
-static void add_content(struct carry *carry, const struct event *event)
+static void add_words(struct carry_words *to, const struct event *event, struct arena *arena)
 {
-	struct buf *out = &carry->contents.bytes;
+	const struct str texts[] = {event->title, event->venue, event->description};
+	struct buf *content = &to->contents.bytes;
 
-	array_i64(&carry->reworded, event->id);
-	size_t begin = array_text_begin(&carry->contents);
-	buf_str(out, event->title);
-	buf_char(out, ' ');
-	buf_str(out, event->venue);
-	buf_char(out, ' ');
-	buf_str(out, event->description);
-	array_text_end(&carry->contents, begin);
+	array_i64(&to->ids, event->id);
+	size_t begin = array_text_begin(&to->words);
+	if (words_of_ascii(texts, ARRAY_LENGTH(texts), arena, &to->words.bytes)) {
+		array_text_end(&to->words, begin);
+		array_null(&to->contents);
+		return;
+	}
+	array_text_undo(&to->words, begin);
+	array_null(&to->words);
+	begin = array_text_begin(&to->contents);
+	for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+		buf_str(content, texts[i]);
+		buf_char(content, ' ');
+	}
+	array_text_end(&to->contents, begin);
 }
 
 static void add_stored(struct array *array, bool has, const struct event *event)
@@ -222,7 +234,7 @@ bool carry_init(struct carry *carry, struct plan *plan, int64_t write_id)
 		else if (event->existed)
 			array_i64(&carry->deleted, event->id);
 		if (event->exists && event->reworded)
-			add_content(carry, &event->is);
+			add_words(event->existed ? &carry->reworded : &carry->worded, &event->is, plan->arena);
 	}
 	for (size_t i = 0; i < plan->count; i++)
 		if (plan->writes[i].outcome == WRITE_APPLIED)
@@ -261,6 +273,17 @@ static bool arrays_as_params(struct params *params, struct array *arrays, size_t
 	return arrays[0].count > 0;
 }
 
+static void send_words(struct carry_words *words, struct pipeline *pipeline, enum statement statement)
+{
+	struct params params;
+
+	if (!arrays_as_params(&params, &words->ids, 1))
+		return;
+	params_array(&params, &words->words);
+	params_array(&params, &words->contents);
+	pipeline_add(pipeline, statement, &params);
+}
+
 static void send_events(struct carry *carry, struct pipeline *pipeline)
 {
 	struct params params;
@@ -273,12 +296,8 @@ static void send_events(struct carry *carry, struct pipeline *pipeline)
 		pipeline_add(pipeline, SQL_EVENTS_DELETE, &params);
 		pipeline_add(pipeline, SQL_WORDS_DELETE, &params);
 	}
-	if (carry->reworded.count > 0) {
-		params = (struct params){0};
-		params_array(&params, &carry->reworded);
-		params_array(&params, &carry->contents);
-		pipeline_add(pipeline, SQL_WORDS_PUT, &params);
-	}
+	send_words(&carry->worded, pipeline, SQL_WORDS_INSERT);
+	send_words(&carry->reworded, pipeline, SQL_WORDS_PUT);
 }
 
 static void send_changes(struct carry *carry, struct pipeline *pipeline)

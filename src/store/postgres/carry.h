@@ -13,12 +13,18 @@ struct carry_events {
 	struct array columns[CARRY_EVENT_ARRAYS];
 };
 
+/* What the text index needs to know of an event: its words, or the texts for the server to find them in. */
+struct carry_words {
+	struct array ids, words, contents;
+};
+
 struct carry {
 	struct plan *plan;
 	int64_t write_id;
 	uint64_t first_seq;
 	struct carry_events inserted, updated;
-	struct array deleted, reworded, contents;
+	struct array deleted;
+	struct carry_words worded, reworded; /* of events that are new, and that were there */
 	struct array users, emails, roles;
 	struct array changes[8];
 	struct array day_statuses, days, day_counts;

@@ -15,6 +15,10 @@
 /* Where the columns above begin: the catalog's seq and history come first in every read. */
 enum { COLUMN_SEQ, COLUMN_HISTORY, COLUMN_FIRST };
 
+#define WORDS_INTO \
+	"INSERT INTO event_words (event_id, words) SELECT n.id, coalesce(n.words, array_to_tsvector(evently_words(n.content))) " \
+	"FROM unnest($1::bigint[], $2::tsvector[], $3::text[]) n(id, words, content)"
+
 #define STATEMENTS(X) \
 	X(GET_MANY, "SELECT c.seq, c.history, " EVENT_COLUMNS " FROM catalog c LEFT JOIN events e ON e.id = ANY($1::bigint[])") \
 	X(CHANGES_AFTER, "SELECT c.seq, c.history, c.pruned_seq, " CHANGE_COLUMNS " FROM catalog c LEFT JOIN LATERAL (" \
@@ -51,8 +55,8 @@ enum { COLUMN_SEQ, COLUMN_HISTORY, COLUMN_FIRST };
 	  "$10::timestamptz[], $11::bigint[], $12::bigint[]) n(id, title, venue, description, event_date, cents, capacity, " \
 	  "status, created_at, updated_at, created_by, version) WHERE e.id = n.id") \
 	X(EVENTS_DELETE, "DELETE FROM events WHERE id = ANY($1::bigint[])") \
-	X(WORDS_PUT, "INSERT INTO event_words (event_id, words) SELECT n.id, array_to_tsvector(evently_words(n.content)) " \
-	  "FROM unnest($1::bigint[], $2::text[]) n(id, content) ON CONFLICT (event_id) DO UPDATE SET words = excluded.words") \
+	X(WORDS_INSERT, WORDS_INTO) \
+	X(WORDS_PUT, WORDS_INTO " ON CONFLICT (event_id) DO UPDATE SET words = excluded.words") \
 	X(WORDS_DELETE, "DELETE FROM event_words WHERE event_id = ANY($1::bigint[])") \
 	X(CHANGES_INSERT, "INSERT INTO changes (seq, event_id, kind, version, actor_id, request_id, occurred_at, before, " \
 	  "after, write_id) SELECT n.seq, n.event_id, n.kind, n.version, n.actor_id, n.request_id, $9::timestamptz, " \
