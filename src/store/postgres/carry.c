@@ -2,9 +2,12 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "base/hash.h"
 #include "store/postgres/words.h"
 
 #define DAY_US INT64_C(86400000000)
+#define USERS_KNOWN_NS (60 * CLOCK_SECOND)
 
 enum { CARRY_BYTES_MAX = 1 << 30 }; /* PostgreSQL takes no larger value */
 
@@ -192,13 +195,21 @@ static int compare_actors(const void *a, const void *b)
 	return (left->email.ptr == NULL) - (right->email.ptr == NULL);
 }
 
+static uint64_t hash_of(const struct actor *actor)
+{
+	uint64_t parts[] = {hash_keyed_u64((uint64_t)actor->id), hash_keyed(actor->email), hash_keyed(actor->role)};
+
+	return hash_keyed((struct str){(const char *)parts, sizeof parts}) | 1;
+}
+
 static bool add_users(struct carry *carry)
 {
 	const struct plan *plan = carry->plan;
 	struct actor *actors = arena_array(plan->arena, struct actor, plan->count);
 	size_t count = 0;
 
-	if (actors == NULL)
+	carry->user_hashes = arena_array(plan->arena, uint64_t, plan->count);
+	if (actors == NULL || carry->user_hashes == NULL)
 		return false;
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct store_write *write = &plan->writes[i];
@@ -209,6 +220,7 @@ static bool add_users(struct carry *carry)
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0 && actors[i].id == actors[i - 1].id)
 			continue;
+		carry->user_hashes[carry->users.count] = hash_of(&actors[i]);
 		array_i64(&carry->users, actors[i].id);
 		array_text(&carry->emails, actors[i].email);
 		array_text(&carry->roles, actors[i].role);
@@ -322,8 +334,30 @@ static void send_changes(struct carry *carry, struct pipeline *pipeline)
 		params_array(&params, &carry->key_hashes);
 		params_array(&params, &carry->key_answers);
 		params_time(&params, carry->plan->now_us);
-		pipeline_add(pipeline, SQL_KEYS_INSERT, &params);
+		pipeline_add(pipeline, carry->keys_unread ? SQL_KEYS_INSERT : SQL_KEYS_PUT, &params);
 	}
+}
+
+/* Whether all of them are known to be in `users` as they are here. Somebody else may have changed that: it is asked for anew
+ * now and then. */
+static bool users_are_filled(const struct carry *carry, struct pg_connection *connection)
+{
+	uint64_t now_ns = clock_monotonic_ns();
+
+	if (now_ns - connection->users_known_ns > USERS_KNOWN_NS) {
+		memset(connection->users_known, 0, sizeof connection->users_known);
+		connection->users_known_ns = now_ns;
+	}
+	for (uint32_t i = 0; i < carry->users.count; i++)
+		if (connection->users_known[carry->user_hashes[i] % PG_USERS_KNOWN] != carry->user_hashes[i])
+			return false;
+	return true;
+}
+
+void carry_committed(const struct carry *carry, struct pg_connection *connection)
+{
+	for (uint32_t i = 0; i < carry->users.count; i++)
+		connection->users_known[carry->user_hashes[i] % PG_USERS_KNOWN] = carry->user_hashes[i];
 }
 
 size_t carry_send(struct carry *carry, struct pipeline *pipeline, int64_t history)
@@ -331,7 +365,7 @@ size_t carry_send(struct carry *carry, struct pipeline *pipeline, int64_t histor
 	size_t before = pipeline->added;
 	struct params params = {0};
 
-	if (carry->users.count > 0) {
+	if (!users_are_filled(carry, pipeline->connection)) {
 		params_array(&params, &carry->users);
 		params_array(&params, &carry->emails);
 		params_array(&params, &carry->roles);
@@ -346,6 +380,7 @@ size_t carry_send(struct carry *carry, struct pipeline *pipeline, int64_t histor
 		params_i64(&params, carry->status_counts[status]);
 	params_i64(&params, history);
 	pipeline_add(pipeline, SQL_CATALOG_ADVANCE, &params);
-	pipeline_add(pipeline, SQL_CHANGES_NOTIFY, NULL);
+	if (!pipeline->connection->alone)
+		pipeline_add(pipeline, SQL_CHANGES_NOTIFY, NULL);
 	return pipeline->added - before;
 }
