@@ -252,8 +252,10 @@ static void take_lease_answer(struct pipeline *pipeline, const struct batch *bat
 	bool waiting = false;
 	PGresult *result = pipeline_result(pipeline);
 
-	if (result != NULL && lease_answer(pipeline->connection, result, &waiting) && !waiting)
-		pipeline->connection->session->unawaited_seq = batch->plan.seq;
+	if (result != NULL && lease_answer(pipeline->connection, result, &waiting)) {
+		pipeline->connection->session->lease_asked.seq = batch->plan.seq;
+		pipeline->connection->session->lease_asked.waiting = waiting;
+	}
 	PQclear(result);
 }
 
@@ -529,7 +531,7 @@ enum store_result postgres_apply(struct store_session *session, struct store_wri
 	struct batch batch = {.writes = writes, .count = count, .all_or_nothing = all_or_nothing, .now_us = now_us,
 	                      .arena = arena};
 
-	postgres_session(session)->unawaited_seq = 0;
+	postgres_session(session)->lease_asked.seq = 0;
 	if (count == 0)
 		return STORE_OK;
 	if (!all_or_nothing)

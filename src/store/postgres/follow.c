@@ -161,13 +161,15 @@ static enum store_result still_waited_for(struct pg_connection *connection, cons
 	return outcome;
 }
 
-/* Listening comes before the first look, so that no notification falls in between. */
-static enum store_result wait_until_seen(struct pg_connection *connection, const struct params *params)
+/* Listening comes before the first look, so that no notification falls in between. `waiting`: that look was together with the
+ * commit. */
+static enum store_result wait_until_seen(struct pg_connection *connection, const struct params *params, bool waiting)
 {
 	int pause_ms = WAIT_FIRST_MS;
-	bool waiting = false;
-	enum store_result outcome = still_waited_for(connection, params, &waiting);
+	enum store_result outcome = STORE_OK;
 
+	if (!waiting || !connection->listens_seen)
+		outcome = still_waited_for(connection, params, &waiting);
 	while (outcome == STORE_OK && waiting) {
 		/* The commit notified nobody, because nobody else was there a moment ago. */
 		if (connection->quiet) {
@@ -203,7 +205,8 @@ enum store_result postgres_lease_wait(struct store_session *session, struct str 
 	struct turn turn = turn_begin(session, TURN_PRIMARY);
 	struct params params = {0};
 
-	if (own->unawaited_seq == seq)
+	bool asked = own->lease_asked.seq == seq;
+	if (asked && !own->lease_asked.waiting)
 		return STORE_OK;
 	if (instance_id.len <= sizeof own->instance_id) {
 		memcpy(own->instance_id, instance_id.ptr, instance_id.len);
@@ -211,7 +214,7 @@ enum store_result postgres_lease_wait(struct store_session *session, struct str 
 	}
 	lease_params(&params, instance_id, seq, own->store);
 	while (turn_next(&turn))
-		turn.result = wait_until_seen(turn.connection, &params);
+		turn.result = wait_until_seen(turn.connection, &params, asked);
 	if (turn.result == STORE_OK)
 		return STORE_OK;
 	uint64_t now_ns = clock_boottime_ns();

@@ -34,7 +34,10 @@ struct postgres_session {
 	int wake_fd;               /* eventfd: store_interrupt wakes store_listen */
 	char instance_id[64];      /* as postgres_lease_wait named it last; empty: never */
 	size_t instance_id_bytes;
-	uint64_t unawaited_seq;    /* all other instances were found to have seen it, right after its commit */
+	struct {
+		uint64_t seq;          /* of the last write that was asked for in its own pipeline; 0: none */
+		bool waiting;          /* another instance had yet to see it, right after its commit */
+	} lease_asked;
 };
 
 /* One call: gives a usable connection, judges what came back, and repeats once where that is safe.
