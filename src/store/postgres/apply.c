@@ -60,15 +60,15 @@ struct questions {
 	struct array event_ids, key_users, key_texts;
 };
 
-/* libpq copies what it is given. */
-static void begin(struct pipeline *pipeline)
+/* The server gives up by itself after limit_ms. (libpq copies what it is given.) */
+static void begin(struct pipeline *pipeline, int limit_ms)
 {
 	struct params params = {0};
-	char left_ms[16];
+	char limit[16];
 
 	pipeline_add(pipeline, SQL_BEGIN, NULL);
-	snprintf(left_ms, sizeof left_ms, "%d", clock_left_ms(pipeline->connection->deadline_ns) + 1);
-	params_text(&params, str_from(left_ms));
+	snprintf(limit, sizeof limit, "%d", limit_ms);
+	params_text(&params, str_from(limit));
 	pipeline_add(pipeline, SQL_LIMIT_TIME, &params);
 }
 
@@ -77,7 +77,7 @@ static bool ask(struct pipeline *pipeline, struct batch *batch, struct questions
 	struct plan *plan = &batch->plan;
 	struct params params;
 
-	begin(pipeline);
+	begin(pipeline, clock_left_ms(pipeline->connection->deadline_ns) + 1);
 	pipeline_add(pipeline, SQL_CATALOG_LOCK, NULL);
 	if (batch->in_doubt) {
 		params = (struct params){0};
@@ -218,13 +218,14 @@ static bool committed(const PGresult *result)
 	return result != NULL && strcmp(PQcmdStatus((PGresult *)result), "COMMIT") == 0;
 }
 
-/* In front of a batch that is sent in one go: gives the number of statements. */
+/* In front of a batch that is sent in one go: gives the number of statements. Somebody else may hold a lock. The server shall
+ * say so well before this side loses patience, which would leave a COMMIT on its way in doubt. */
 static size_t send_expectation(struct pipeline *pipeline, const struct batch *batch)
 {
 	size_t before = pipeline->added;
 	struct params params = {0};
 
-	begin(pipeline);
+	begin(pipeline, clock_left_ms(pipeline->connection->deadline_ns) / 2 + 1);
 	params_i64(&params, (int64_t)pipeline->connection->foreseen.seq);
 	pipeline_add(pipeline, SQL_CATALOG_EXPECT, &params);
 	params = (struct params){0};
