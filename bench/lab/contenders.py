@@ -194,8 +194,10 @@ class Database:
 
     def __init__(self, events, options=()):
         self.events = events
+        # As on a server that has run for a while, the segments of the log are used again (min_wal_size): to make a new one of
+        # 16 MB stops every writer, every second or two at these rates.
         self.server = postgres.Postgres("-c", "fsync=on", "-c", "shared_buffers=1GB", "-c", "max_wal_size=8GB", "-c",
-                                        "autovacuum_naptime=10min", *options).start()
+                                        "min_wal_size=4GB", "-c", "autovacuum_naptime=10min", *options).start()
         self.url = self.server.new_database()["DATABASE_URL"]
         self.sql(self.FILL.format(events=events))
         evently("migrate", "upgrade", settings={"DATABASE_URL": self.url, "JWT_SECRET": tokens.SECRET}, timeout_s=600)

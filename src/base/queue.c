@@ -9,7 +9,7 @@ bool queue_init(struct queue *queue, size_t length_max)
 {
 	pthread_condattr_t attributes;
 
-	*queue = (struct queue){.length_max = length_max};
+	*queue = (struct queue){.length_max = length_max, .wanted = 1};
 	if (pthread_mutex_init(&queue->lock, NULL) != 0)
 		return false;
 	pthread_condattr_init(&attributes);
@@ -40,7 +40,8 @@ bool queue_push(struct queue *queue, struct queue_job *job)
 		queue->last = job;
 		/* One taker waits at a time for what one signal announces; several takers each get theirs. */
 		queue->length++;
-		pthread_cond_signal(&queue->filled);
+		if (queue->length >= queue->wanted)
+			pthread_cond_signal(&queue->filled);
 	}
 	pthread_mutex_unlock(&queue->lock);
 	return accepted;
@@ -78,6 +79,22 @@ size_t queue_take(struct queue *queue, size_t batch_max, int timeout_ms, struct 
 	queue->length -= taken;
 	pthread_mutex_unlock(&queue->lock);
 	return taken;
+}
+
+void queue_gather(struct queue *queue, size_t wanted, uint64_t patience_ns)
+{
+	int timed_out = 0;
+
+	pthread_mutex_lock(&queue->lock);
+	while (queue->first == NULL && !queue->closed)
+		pthread_cond_wait(&queue->filled, &queue->lock);
+	uint64_t until_ns = clock_monotonic_ns() + patience_ns;
+	struct timespec until = {(time_t)(until_ns / CLOCK_SECOND), (long)(until_ns % CLOCK_SECOND)};
+	queue->wanted = wanted;
+	while (queue->length < wanted && !queue->closed && timed_out == 0)
+		timed_out = pthread_cond_timedwait(&queue->filled, &queue->lock, &until);
+	queue->wanted = 1;
+	pthread_mutex_unlock(&queue->lock);
 }
 
 void queue_close(struct queue *queue)

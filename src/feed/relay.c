@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -17,6 +18,7 @@ enum {
 	RETRY_MS = 400,  /* between two tries for the lock */
 	RECORD_MS = 200, /* the position is recorded at most so often: a record is a commit, and recovery needs it rarely */
 	STOP_MS = 1000,
+	PACE_MS = 5,     /* from one reading of the log to the next, unless much is waiting */
 };
 
 /* ---- saying so ---- */
@@ -124,6 +126,17 @@ static void release(struct relay *relay)
 
 /* ---- relaying ---- */
 
+/* Changes that come faster than this are taken several at a time: each reading is a query, a transaction in Redis, and some
+ * wake-ups, which a busy writer would otherwise pay for with each of its commits. The first after a rest goes at once. */
+static void keep_pace(struct relay *relay)
+{
+	uint64_t due_ns = relay->read_ns + PACE_MS * CLOCK_MS;
+	struct timespec until = {(time_t)(due_ns / CLOCK_SECOND), (long)(due_ns % CLOCK_SECOND)};
+
+	if (clock_monotonic_ns() < due_ns && !atomic_load(&relay->stop))
+		(void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
+
 static void read_batch(struct relay *relay, struct batch *batch, uint64_t after)
 {
 	arena_reset(&batch->arena);
@@ -181,8 +194,12 @@ static enum step relay_batch(struct relay *relay)
 	struct batch *batch = &relay->batches[0];
 
 	swap_batches(relay);
-	if (batch->count == 0 || batch->after != after || batch->result != STORE_OK)
+	if (batch->count == 0 || batch->after != after || batch->result != STORE_OK) {
+		if (relay->batches[1].count < BATCH)
+			keep_pace(relay);
+		relay->read_ns = clock_monotonic_ns();
 		read_batch(relay, batch, after);
+	}
 	relay->batches[1].count = 0;
 	bool is_gapless = batch->result != STORE_OK || batch->count == 0 || batch->changes[0].seq == after + 1;
 	if (batch->result == STORE_PRUNED || !is_gapless)

@@ -36,7 +36,7 @@ struct relay {
 	struct outlet *outlet;
 	uint64_t streamed;             /* last change in the stream */
 	uint64_t recorded;             /* what the database says of `published` */
-	uint64_t recorded_ns, checked_ns;
+	uint64_t recorded_ns, checked_ns, read_ns;
 	struct batch batches[2];       /* the one that is sent, and the one read meanwhile */
 	uint64_t ahead_after;          /* where the latter begins */
 	bool in_trouble;               /* it was logged, and nothing has succeeded since */

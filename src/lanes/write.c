@@ -9,6 +9,17 @@
 
 enum { BATCH_ARENA_BYTES_MAX = 256 << 20 };
 
+#define PATIENCE_MAX_NS (4 * CLOCK_MS)
+enum { PART_LEAST = 2, PART_MOST = 32 };
+
+/* What the last batch says of the next one. Who writes one thing after another is back soon after an answer: without a little
+ * patience a batch would be the first of them to be back, and all others would wait for its commit. */
+struct rhythm {
+	size_t writers;       /* in the last batch, or waiting at its end */
+	uint64_t patience_ns; /* a part of what the last batch took: more would cost more than it saves */
+	unsigned part;        /* a half; less when most of them did not come: then they do not write one after another */
+};
+
 struct write_lane {
 	struct queue queue;
 	struct store_session *session;
@@ -84,13 +95,27 @@ static void run_batch(struct write_lane *lane, struct write_job **jobs, size_t c
 	arena_finish(&arena);
 }
 
+static void follow_rhythm(struct rhythm *rhythm, struct write_lane *lane, size_t count, uint64_t begun_ns)
+{
+	if (count * 4 >= rhythm->writers * 3)
+		rhythm->part = PART_LEAST;
+	else if (rhythm->part < PART_MOST)
+		rhythm->part *= 2;
+	uint64_t patience_ns = (clock_monotonic_ns() - begun_ns) / rhythm->part;
+	size_t writers = count + queue_length(&lane->queue);
+	rhythm->writers = writers < WRITE_BATCH_MAX ? writers : WRITE_BATCH_MAX;
+	rhythm->patience_ns = patience_ns < PATIENCE_MAX_NS ? patience_ns : PATIENCE_MAX_NS;
+}
+
 static void *run(void *argument)
 {
 	struct write_lane *lane = argument;
 	struct queue_job *job;
+	struct rhythm rhythm = {.writers = 1, .part = PART_LEAST};
 	size_t count;
 
-	while ((count = queue_take(&lane->queue, WRITE_BATCH_MAX, -1, &job)) > 0) {
+	while (queue_gather(&lane->queue, rhythm.writers, rhythm.patience_ns),
+	       (count = queue_take(&lane->queue, WRITE_BATCH_MAX, -1, &job)) > 0) {
 		struct write_job *jobs[WRITE_BATCH_MAX];
 		size_t live = 0;
 		uint64_t now_ns = clock_monotonic_ns();
@@ -107,6 +132,7 @@ static void *run(void *argument)
 		metrics_gauge(METRIC_LANE_DEPTH, LANE_WRITE, (int64_t)queue_length(&lane->queue));
 		if (live > 0)
 			run_batch(lane, jobs, live);
+		follow_rhythm(&rhythm, lane, count, now_ns);
 	}
 	return NULL;
 }

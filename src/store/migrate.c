@@ -12,7 +12,8 @@
 	X(1, events, migration_postgres_0001_events) \
 	X(2, changes, migration_postgres_0002_changes) \
 	X(3, lists, migration_postgres_0003_lists) \
-	X(4, instances, migration_postgres_0004_instances)
+	X(4, instances, migration_postgres_0004_instances) \
+	X(5, writes, migration_postgres_0005_writes)
 
 #define X(number, name, symbol) \
 	extern const unsigned char symbol##_up[], symbol##_down[]; \

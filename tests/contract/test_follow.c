@@ -99,6 +99,37 @@ static void a_writer_alone_waits_for_nobody(void **state)
 	assert_true(clock_monotonic_ns() - begun_ns < 10 * CLOCK_SECOND);
 }
 
+/* A store need not tell anybody of a commit while nobody else is there. Who comes is told of the next one. */
+static void who_comes_while_one_wrote_alone_is_told(void **state)
+{
+	struct world *world = *state;
+	struct store_session *other = world_session(world);
+	uint64_t seq = 0;
+	bool hinted = true;
+
+	if (world_is_sqlite()) {
+		store_session_close(other);
+		return;
+	}
+	for (; seq < 4; seq++) {
+		(void)create_event(world, "Jazz", NOW_US, EVENT_DRAFT);
+		assert_ok(world->session, store_lease_wait(world->session, STR("me"), seq + 1));
+	}
+	assert_ok(other, store_lease_renew(other, STR("other"), 60000, seq));
+	assert_ok(other, store_listen(other, 0, &hinted)); /* from here on nothing is missed */
+	for (int i = 0; i < 2; i++) {
+		(void)create_event(world, "Jazz", NOW_US, EVENT_DRAFT);
+		store_session_deadline(world->session, clock_monotonic_ns() + 200 * CLOCK_MS);
+		assert_result(STORE_DEADLINE, world->session, store_lease_wait(world->session, STR("me"), ++seq));
+		store_session_deadline(world->session, clock_monotonic_ns() + 20 * CLOCK_SECOND);
+		assert_ok(other, store_listen(other, LONG_MS, &hinted));
+		assert_true(hinted);
+	}
+	assert_ok(other, store_lease_seen(other, STR("other"), seq));
+	assert_ok(world->session, store_lease_wait(world->session, STR("me"), seq));
+	store_session_close(other);
+}
+
 static void one_session_relays(void **state)
 {
 	struct world *world = *state;
@@ -130,6 +161,7 @@ int run_follow_tests(void)
 		STORE_TEST(listening_ends),
 		STORE_TEST(the_head_names_the_last_change),
 		STORE_TEST(a_writer_alone_waits_for_nobody),
+		STORE_TEST(who_comes_while_one_wrote_alone_is_told),
 		STORE_TEST(one_session_relays),
 	};
 	return cmocka_run_group_tests_name("follow", tests, NULL, NULL);

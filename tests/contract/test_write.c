@@ -255,7 +255,74 @@ static void a_key_is_forgotten_after_a_day(void **state)
 	assert_int_equal(WRITE_APPLIED, write.outcome);
 }
 
+/* A store may count on what its last batch left behind; a key that is there already it must find nevertheless. */
+static void a_key_is_found_among_creations_in_a_row(void **state)
+{
+	struct world *world = *state;
+	struct patch patch = event_patch("Jazz Night", "Blue Hall", NOW_US + DAY_US, EVENT_PUBLISHED);
+
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(WRITE_APPLIED, apply_one(world, write_create(&patch)).outcome);
+	struct store_write first = apply_one(world, keyed(&patch, "k", "body", ADMIN));
+	assert_int_equal(WRITE_APPLIED, first.outcome);
+	assert_int_equal(WRITE_APPLIED, apply_one(world, write_create(&patch)).outcome);
+	struct store_write writes[3] = {write_create(&patch), keyed(&patch, "k", "body", ADMIN), keyed(&patch, "k", "x", ADMIN)};
+	assert_ok(world->session, store_apply(world->session, writes, 3, false, NOW_US, &world->arena));
+	assert_int_equal(WRITE_APPLIED, writes[0].outcome);
+	assert_int_equal(6, writes[0].change.seq);
+	assert_int_equal(WRITE_REPLAYED, writes[1].outcome);
+	assert_true(str_equal(first.answer, writes[1].answer));
+	assert_int_equal(WRITE_KEY_REUSED, writes[2].outcome);
+	assert_int_equal(7, apply_one(world, write_create(&patch)).change.seq);
+	assert_verified(world);
+}
+
 /* ---- batches ---- */
+
+static void writers_by_turns_leave_no_gap(void **state)
+{
+	struct world *world = *state;
+	struct store_session *sessions[2] = {world_session(world), world_session(world)};
+	struct patch patch = event_patch("Jazz Night", "Blue Hall", NOW_US + DAY_US, EVENT_PUBLISHED);
+	static const unsigned turns[] = {0, 0, 0, 1, 0, 1, 1, 1, 0, 0, 1, 0, 0};
+	int64_t last_id = 0;
+	uint64_t seq = 0;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(turns); i++) {
+		struct store_session *session = sessions[turns[i]];
+		struct store_write writes[3] = {write_create(&patch), write_create(&patch), write_create(&patch)};
+		assert_ok(session, store_apply(session, writes, 3, false, NOW_US, &world->arena));
+		for (size_t j = 0; j < 3; j++) {
+			assert_int_equal(WRITE_APPLIED, writes[j].outcome);
+			assert_int_equal(++seq, writes[j].change.seq);
+			assert_true(writes[j].event.id > last_id);
+			last_id = writes[j].event.id;
+		}
+	}
+	assert_verified(world);
+	store_session_close(sessions[0]);
+	store_session_close(sessions[1]);
+}
+
+static void one_bad_creation_fails_alone(void **state)
+{
+	struct world *world = *state;
+	struct patch good = event_patch("Good", "Blue Hall", NOW_US + DAY_US, EVENT_PUBLISHED), bad = good;
+	struct store_write writes[5];
+
+	bad.event.price_cents = -1;
+	for (int i = 0; i < 3; i++)
+		(void)apply_one(world, write_create(&good));
+	for (size_t i = 0; i < ARRAY_LENGTH(writes); i++)
+		writes[i] = write_create(i == 3 ? &bad : &good);
+	assert_ok(world->session, store_apply(world->session, writes, 5, false, NOW_US, &world->arena));
+	for (size_t i = 0; i < ARRAY_LENGTH(writes); i++)
+		assert_int_equal(i == 3 ? WRITE_FAILED : WRITE_APPLIED, writes[i].outcome);
+	assert_int_equal(6, writes[2].change.seq);
+	assert_int_equal(7, writes[4].change.seq);
+	assert_int_equal(8, apply_one(world, write_create(&good)).change.seq);
+	assert_verified(world);
+}
 
 static void one_bad_write_fails_alone(void **state)
 {
@@ -419,6 +486,9 @@ int run_write_tests(void)
 		STORE_TEST(a_key_repeats_the_first_answer),
 		STORE_TEST(a_key_counts_within_one_batch),
 		STORE_TEST(a_key_is_forgotten_after_a_day),
+		STORE_TEST(a_key_is_found_among_creations_in_a_row),
+		STORE_TEST(writers_by_turns_leave_no_gap),
+		STORE_TEST(one_bad_creation_fails_alone),
 		STORE_TEST(one_bad_write_fails_alone),
 		STORE_TEST(all_or_nothing_takes_everything_back),
 		STORE_TEST(a_large_batch_is_one_transaction),

@@ -1,8 +1,12 @@
-/* Group commit: a batch of writes in one transaction and two round trips.
+/* Group commit: a batch of writes in one transaction and one or two round trips.
  *
- * The first locks the catalog's row and reads all that the writes are about; plan.c settles them in memory; the second
+ * Two: the first locks the catalog's row and reads all that the writes are about; plan.c settles them in memory; the second
  * carries everything out with a constant number of statements and commits. Whoever holds the catalog's row is the only
  * writer, so seq is gapless and in the order of commits.
+ *
+ * One: a batch of creations has nothing to read if nobody else has written since this connection did. Then seq and ids are
+ * as it left them, everything is settled beforehand and sent with the expectation in front, which ends the transaction if it
+ * does not hold; then, as for any other refusal, the batch begins again with two.
  *
  * A batch that the database refuses for its data is halved until the one bad write fails alone. A COMMIT whose answer was
  * lost is looked up by the batch's write_id, under the catalog's lock: having the lock means that the lost transaction is
@@ -34,12 +38,16 @@ struct batch {
 	uint64_t first_seq; /* of the attempt whose COMMIT was sent */
 	bool in_doubt;      /* a COMMIT was sent and its answer has not come */
 	bool data_error;    /* the database refused what was written */
+	bool refused;       /* of a batch that was, to be looked at closely */
+	bool foreseen;      /* sent in one round trip */
 };
 
 static const enum statement STATEMENTS_USED[] = {
-	SQL_BEGIN, SQL_LIMIT_TIME, SQL_CATALOG_LOCK, SQL_WRITE_FIND, SQL_KEYS_FIND, SQL_EVENTS_FIND, SQL_IDS_TAKE,
-	SQL_USERS_FILL, SQL_EVENTS_INSERT, SQL_EVENTS_UPDATE, SQL_EVENTS_DELETE, SQL_WORDS_PUT, SQL_WORDS_DELETE,
-	SQL_CHANGES_INSERT, SQL_DAYS_ADD, SQL_KEYS_INSERT, SQL_CATALOG_ADVANCE, SQL_CHANGES_NOTIFY, SQL_COMMIT, SQL_ROLLBACK,
+	SQL_BEGIN, SQL_LIMIT_TIME, SQL_CATALOG_LOCK, SQL_CATALOG_EXPECT, SQL_WRITE_FIND, SQL_KEYS_FIND, SQL_EVENTS_FIND,
+	SQL_IDS_TAKE, SQL_IDS_EXPECT,
+	SQL_USERS_FILL, SQL_EVENTS_INSERT, SQL_EVENTS_UPDATE, SQL_EVENTS_DELETE, SQL_WORDS_INSERT, SQL_WORDS_PUT, SQL_WORDS_DELETE,
+	SQL_CHANGES_INSERT, SQL_DAYS_ADD, SQL_KEYS_INSERT, SQL_KEYS_PUT, SQL_CATALOG_ADVANCE, SQL_CHANGES_NOTIFY, SQL_COMMIT,
+	SQL_ROLLBACK, SQL_LEASE_WAITED_FOR,
 };
 
 static enum store_result out_of_memory(struct pg_connection *connection)
@@ -51,18 +59,26 @@ static enum store_result out_of_memory(struct pg_connection *connection)
 
 struct questions {
 	struct array event_ids, key_users, key_texts;
-	char left_ms[16];
 };
+
+/* The server gives up by itself after limit_ms. (libpq copies what it is given.) */
+static void begin(struct pipeline *pipeline, int limit_ms)
+{
+	struct params params = {0};
+	char limit[16];
+
+	pipeline_add(pipeline, SQL_BEGIN, NULL);
+	snprintf(limit, sizeof limit, "%d", limit_ms);
+	params_text(&params, str_from(limit));
+	pipeline_add(pipeline, SQL_LIMIT_TIME, &params);
+}
 
 static bool ask(struct pipeline *pipeline, struct batch *batch, struct questions *questions)
 {
 	struct plan *plan = &batch->plan;
-	struct params params = {0};
+	struct params params;
 
-	pipeline_add(pipeline, SQL_BEGIN, NULL);
-	snprintf(questions->left_ms, sizeof questions->left_ms, "%d", clock_left_ms(pipeline->connection->deadline_ns) + 1);
-	params_text(&params, str_from(questions->left_ms));
-	pipeline_add(pipeline, SQL_LIMIT_TIME, &params);
+	begin(pipeline, clock_left_ms(pipeline->connection->deadline_ns) + 1);
 	pipeline_add(pipeline, SQL_CATALOG_LOCK, NULL);
 	if (batch->in_doubt) {
 		params = (struct params){0};
@@ -131,6 +147,14 @@ static bool take_found(struct pipeline *pipeline, const struct batch *batch)
 	return found;
 }
 
+/* Nobody else has written if the catalogue is as this connection left it. */
+static void take_seq(struct pg_connection *connection, struct plan *plan, uint64_t seq)
+{
+	connection->foreseen.usable = connection->foreseen.seq == 0 || connection->foreseen.seq == seq;
+	connection->foreseen.seq = seq;
+	plan->seq = seq;
+}
+
 /* In the order of ask(). */
 static enum store_result take_answers(struct pipeline *pipeline, struct batch *batch, bool *found)
 {
@@ -141,7 +165,7 @@ static enum store_result take_answers(struct pipeline *pipeline, struct batch *b
 	PQclear(pipeline_result(pipeline));
 	PGresult *result = pipeline_result(pipeline);
 	if (result != NULL && PQntuples(result) == 1)
-		plan->seq = (uint64_t)cell_i64(result, 0, 0);
+		take_seq(pipeline->connection, plan, (uint64_t)cell_i64(result, 0, 0));
 	else if (result != NULL)
 		outcome = store_fail(&pipeline->connection->session->base, STORE_SCHEMA, "The table `catalog` is empty");
 	PQclear(result);
@@ -158,7 +182,7 @@ static enum store_result take_answers(struct pipeline *pipeline, struct batch *b
 	}
 	if (plan->creations > 0 && (result = pipeline_result(pipeline)) != NULL) {
 		for (int row = 0; row < PQntuples(result) && (size_t)row < plan->creations; row++)
-			plan->new_ids[row] = cell_i64(result, row, 0);
+			pipeline->connection->foreseen.id = plan->new_ids[row] = cell_i64(result, row, 0);
 		PQclear(result);
 	}
 	enum store_result ended = pipeline_end(pipeline);
@@ -212,34 +236,106 @@ static enum store_result judge(struct pg_connection *connection, struct batch *b
 	return ended;
 }
 
-static enum store_result second_round(struct pg_connection *connection, struct batch *batch)
+/* In front of a batch that is sent in one go: gives the number of statements. Somebody else may hold a lock. The server shall
+ * say so well before this side loses patience, which would leave a COMMIT on its way in doubt. */
+static size_t send_expectation(struct pipeline *pipeline, const struct batch *batch)
 {
-	struct pipeline pipeline;
-	struct carry carry;
-	uint64_t now_ns = clock_monotonic_ns();
+	size_t before = pipeline->added;
+	struct params params = {0};
 
-	enum store_result outcome = carry_init(&carry, &batch->plan, batch->write_id) ? STORE_OK : out_of_memory(connection);
-	if (outcome == STORE_OK)
-		outcome = pipeline_begin(&pipeline, connection, NULL, 0);
-	if (outcome != STORE_OK) {
-		carry_finish(&carry);
-		return outcome;
+	begin(pipeline, clock_left_ms(pipeline->connection->deadline_ns) / 2 + 1);
+	params_i64(&params, (int64_t)pipeline->connection->foreseen.seq);
+	pipeline_add(pipeline, SQL_CATALOG_EXPECT, &params);
+	params = (struct params){0};
+	params_i64(&params, pipeline->connection->foreseen.id + 1);
+	params_i64(&params, (int64_t)batch->plan.creations_done);
+	pipeline_add(pipeline, SQL_IDS_EXPECT, &params);
+	return pipeline->added - before;
+}
+
+/* Behind the COMMIT: whether another instance has yet to see it. Spares postgres_lease_wait its question. */
+static bool send_lease_question(struct pipeline *pipeline, const struct batch *batch)
+{
+	const struct postgres_session *session = pipeline->connection->session;
+	struct params params = {0};
+
+	if (session->instance_id_bytes == 0 || batch->dry)
+		return false;
+	lease_params(&params, (struct str){session->instance_id, session->instance_id_bytes}, batch->plan.seq, session->store);
+	pipeline_add(pipeline, SQL_LEASE_WAITED_FOR, &params);
+	return true;
+}
+
+static void take_lease_answer(struct pipeline *pipeline, const struct batch *batch)
+{
+	bool waiting = false;
+	PGresult *result = pipeline_result(pipeline);
+
+	if (result != NULL && lease_answer(pipeline->connection, result, &waiting)) {
+		pipeline->connection->session->lease_asked.seq = batch->plan.seq;
+		pipeline->connection->session->lease_asked.waiting = waiting;
 	}
-	size_t statements = carry_send(&carry, &pipeline, connection->history);
-	pipeline_add(&pipeline, batch->dry ? SQL_ROLLBACK : SQL_COMMIT, NULL);
-	batch->first_seq = carry.first_seq;
+	PQclear(result);
+}
+
+/* What is left behind for the next batch. */
+static void note_commit(struct pg_connection *connection, const struct batch *batch, const struct carry *carry, bool quiet)
+{
+	connection->quiet = quiet;
+	connection->foreseen.seq = batch->plan.seq;
+	if (batch->foreseen)
+		connection->foreseen.id += (int64_t)batch->plan.creations_done;
+	carry_committed(carry, connection);
+}
+
+/* Sends everything and takes the answers. True when the server said COMMIT. */
+static bool carry_out(struct pipeline *pipeline, struct batch *batch, struct carry *carry)
+{
+	struct pg_connection *connection = pipeline->connection;
+	uint64_t now_ns = clock_monotonic_ns();
+	bool quiet = connection->alone;
+
+	size_t statements = batch->foreseen ? send_expectation(pipeline, batch) : 0;
+	carry->keys_unread = batch->foreseen;
+	statements += carry_send(carry, pipeline, connection->history);
+	pipeline_add(pipeline, batch->dry ? SQL_ROLLBACK : SQL_COMMIT, NULL);
+	bool asked = send_lease_question(pipeline, batch);
+	batch->first_seq = carry->first_seq;
 	batch->in_doubt = !batch->dry;
 	/* Leaves a part of the time for looking the COMMIT up, should its answer not come. */
 	if (connection->deadline_ns > now_ns)
 		connection->deadline_ns -= (connection->deadline_ns - now_ns) / 4;
-	pipeline_send(&pipeline);
+	pipeline_send(pipeline);
 	for (size_t i = 0; i < statements; i++)
-		PQclear(pipeline_result(&pipeline));
-	PGresult *end = pipeline_result(&pipeline);
+		PQclear(pipeline_result(pipeline));
+	PGresult *end = pipeline_result(pipeline);
 	bool done = committed(end);
 	PQclear(end);
+	if (done)
+		note_commit(connection, batch, carry, quiet);
+	if (asked)
+		take_lease_answer(pipeline, batch);
+	return done;
+}
+
+static enum store_result second_round(struct pg_connection *connection, struct batch *batch)
+{
+	struct pipeline pipeline;
+	struct carry carry;
+	uint64_t deadline_ns = connection->deadline_ns;
+
+	enum store_result outcome = carry_init(&carry, &batch->plan, batch->write_id) ? STORE_OK : out_of_memory(connection);
+	if (outcome == STORE_OK)
+		outcome = pipeline_begin(&pipeline, connection, STATEMENTS_USED, ARRAY_LENGTH(STATEMENTS_USED));
+	if (outcome != STORE_OK) {
+		carry_finish(&carry);
+		return outcome;
+	}
+	bool done = carry_out(&pipeline, batch, &carry);
 	outcome = pipeline_end(&pipeline);
 	carry_finish(&carry);
+	if (!done && !connection->lost)
+		connection->deadline_ns = deadline_ns;
 	return judge(connection, batch, done, outcome);
 }
 
@@ -316,13 +412,71 @@ static enum store_result run_in_transaction(struct pg_connection *connection, st
 	return second_round(connection, batch);
 }
 
+/* ---- in one round trip ---- */
+
+static bool may_be_foreseen(const struct pg_connection *connection, const struct batch *batch)
+{
+	if (!connection->foreseen.usable || connection->foreseen.id == 0 || batch->in_doubt || batch->all_or_nothing
+	    || batch->dry || batch->refused)
+		return false;
+	for (size_t i = 0; i < batch->count; i++)
+		if (batch->writes[i].kind != WRITE_CREATE)
+			return false;
+	return true;
+}
+
+/* *over: nothing more is to be done, however it ended. Otherwise the batch is as if it had not been tried. */
+static enum store_result run_foreseen(struct pg_connection *connection, struct batch *batch, bool *over)
+{
+	struct plan *plan = &batch->plan;
+
+	*over = true;
+	if (!plan_init(plan, batch->writes, batch->count, false, batch->now_us, batch->arena))
+		return out_of_memory(connection);
+	plan->seq = connection->foreseen.seq;
+	for (size_t i = 0; i < plan->creations; i++)
+		plan->new_ids[i] = connection->foreseen.id + 1 + (int64_t)i;
+	forget_outcomes(batch, SIZE_MAX);
+	if (!plan_add_creations(plan) || !plan_decide(plan))
+		return out_of_memory(connection);
+	batch->foreseen = true;
+	enum store_result outcome = second_round(connection, batch);
+	batch->foreseen = false;
+	*over = outcome == STORE_OK || connection->lost || batch->in_doubt;
+	if (!*over) {
+		/* Somebody else wrote, or something of it is refused, perhaps a key that is there already. */
+		connection->foreseen.usable = false;
+		memset(connection->users_known, 0, sizeof connection->users_known);
+		roll_back(connection);
+	}
+	return outcome;
+}
+
+static enum store_result run_in_either_way(struct pg_connection *connection, struct batch *batch)
+{
+	if (may_be_foreseen(connection, batch)) {
+		bool over;
+		enum store_result outcome = run_foreseen(connection, batch, &over);
+		if (over)
+			return outcome;
+		if (connection->lost)
+			return STORE_UNAVAILABLE;
+		connection->data_error = false;
+	}
+	return run_in_transaction(connection, batch);
+}
+
 static enum store_result run_batch(struct pg_connection *connection, struct batch *batch)
 {
 	enum store_result outcome = statement_learn_history(connection);
+	if (outcome == STORE_OK && !connection->generic) {
+		outcome = statement_do(connection, SQL_PLAN_ONCE, NULL);
+		connection->generic = outcome == STORE_OK;
+	}
 	if (outcome != STORE_OK)
 		return outcome;
 	batch->data_error = false;
-	outcome = run_in_transaction(connection, batch);
+	outcome = run_in_either_way(connection, batch);
 	batch->data_error = outcome != STORE_OK && connection->data_error;
 	if (outcome != STORE_OK)
 		roll_back(connection);
@@ -372,6 +526,7 @@ static enum store_result commit_halves(struct store_session *session, struct bat
 		batch->writes[0].outcome = WRITE_FAILED;
 		return STORE_OK;
 	}
+	batch->refused = true;
 	struct batch first = *batch, second = *batch;
 	first.count = batch->count / 2;
 	second.writes += first.count;
@@ -409,6 +564,7 @@ enum store_result postgres_apply(struct store_session *session, struct store_wri
 	struct batch batch = {.writes = writes, .count = count, .all_or_nothing = all_or_nothing, .now_us = now_us,
 	                      .arena = arena};
 
+	postgres_session(session)->lease_asked.seq = 0;
 	if (count == 0)
 		return STORE_OK;
 	if (!all_or_nothing)

@@ -2,7 +2,12 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "base/hash.h"
+#include "store/postgres/words.h"
+
 #define DAY_US INT64_C(86400000000)
+#define USERS_KNOWN_NS (60 * CLOCK_SECOND)
 
 enum { CARRY_BYTES_MAX = 1 << 30 }; /* PostgreSQL takes no larger value */
 
@@ -11,7 +16,7 @@ struct carry_array {
 	struct array *array;
 	enum array_type type;
 };
-enum { CARRY_ARRAYS = 2 * CARRY_EVENT_ARRAYS + 3 + 3 + 8 + 3 + 4 };
+enum { CARRY_ARRAYS = 2 * CARRY_EVENT_ARRAYS + 1 + 2 * 3 + 3 + 8 + 3 + 4 };
 
 static void list_arrays(struct carry *carry, struct carry_array list[CARRY_ARRAYS])
 {
@@ -23,7 +28,9 @@ static void list_arrays(struct carry *carry, struct carry_array list[CARRY_ARRAY
 		ARRAY_I64, ARRAY_I64, ARRAY_TEXT, ARRAY_I64, ARRAY_I64, ARRAY_TEXT, ARRAY_TEXT, ARRAY_TEXT,
 	};
 	const struct carry_array others[] = {
-		{&carry->deleted, ARRAY_I64}, {&carry->reworded, ARRAY_I64}, {&carry->contents, ARRAY_TEXT},
+		{&carry->deleted, ARRAY_I64},
+		{&carry->worded.ids, ARRAY_I64}, {&carry->worded.words, ARRAY_WORDS}, {&carry->worded.contents, ARRAY_TEXT},
+		{&carry->reworded.ids, ARRAY_I64}, {&carry->reworded.words, ARRAY_WORDS}, {&carry->reworded.contents, ARRAY_TEXT},
 		{&carry->users, ARRAY_I64}, {&carry->emails, ARRAY_TEXT}, {&carry->roles, ARRAY_TEXT},
 		{&carry->day_statuses, ARRAY_TEXT}, {&carry->days, ARRAY_I32}, {&carry->day_counts, ARRAY_I64},
 		{&carry->key_users, ARRAY_I64}, {&carry->key_texts, ARRAY_TEXT}, {&carry->key_hashes, ARRAY_I64},
@@ -70,18 +77,26 @@ static void add_event(struct carry_events *events, const struct event *event)
 	array_i64(column, event->version);
 }
 
-static void add_content(struct carry *carry, const struct event *event)
+static void add_words(struct carry_words *to, const struct event *event, struct arena *arena)
 {
-	struct buf *out = &carry->contents.bytes;
+	const struct str texts[] = {event->title, event->venue, event->description};
+	struct buf *content = &to->contents.bytes;
 
-	array_i64(&carry->reworded, event->id);
-	size_t begin = array_text_begin(&carry->contents);
-	buf_str(out, event->title);
-	buf_char(out, ' ');
-	buf_str(out, event->venue);
-	buf_char(out, ' ');
-	buf_str(out, event->description);
-	array_text_end(&carry->contents, begin);
+	array_i64(&to->ids, event->id);
+	size_t begin = array_text_begin(&to->words);
+	if (words_of_ascii(texts, ARRAY_LENGTH(texts), arena, &to->words.bytes)) {
+		array_text_end(&to->words, begin);
+		array_null(&to->contents);
+		return;
+	}
+	array_text_undo(&to->words, begin);
+	array_null(&to->words);
+	begin = array_text_begin(&to->contents);
+	for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+		buf_str(content, texts[i]);
+		buf_char(content, ' ');
+	}
+	array_text_end(&to->contents, begin);
 }
 
 static void add_stored(struct array *array, bool has, const struct event *event)
@@ -180,13 +195,21 @@ static int compare_actors(const void *a, const void *b)
 	return (left->email.ptr == NULL) - (right->email.ptr == NULL);
 }
 
+static uint64_t hash_of(const struct actor *actor)
+{
+	uint64_t parts[] = {hash_keyed_u64((uint64_t)actor->id), hash_keyed(actor->email), hash_keyed(actor->role)};
+
+	return hash_keyed((struct str){(const char *)parts, sizeof parts}) | 1;
+}
+
 static bool add_users(struct carry *carry)
 {
 	const struct plan *plan = carry->plan;
 	struct actor *actors = arena_array(plan->arena, struct actor, plan->count);
 	size_t count = 0;
 
-	if (actors == NULL)
+	carry->user_hashes = arena_array(plan->arena, uint64_t, plan->count);
+	if (actors == NULL || carry->user_hashes == NULL)
 		return false;
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct store_write *write = &plan->writes[i];
@@ -197,6 +220,7 @@ static bool add_users(struct carry *carry)
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0 && actors[i].id == actors[i - 1].id)
 			continue;
+		carry->user_hashes[carry->users.count] = hash_of(&actors[i]);
 		array_i64(&carry->users, actors[i].id);
 		array_text(&carry->emails, actors[i].email);
 		array_text(&carry->roles, actors[i].role);
@@ -222,7 +246,7 @@ bool carry_init(struct carry *carry, struct plan *plan, int64_t write_id)
 		else if (event->existed)
 			array_i64(&carry->deleted, event->id);
 		if (event->exists && event->reworded)
-			add_content(carry, &event->is);
+			add_words(event->existed ? &carry->reworded : &carry->worded, &event->is, plan->arena);
 	}
 	for (size_t i = 0; i < plan->count; i++)
 		if (plan->writes[i].outcome == WRITE_APPLIED)
@@ -261,6 +285,17 @@ static bool arrays_as_params(struct params *params, struct array *arrays, size_t
 	return arrays[0].count > 0;
 }
 
+static void send_words(struct carry_words *words, struct pipeline *pipeline, enum statement statement)
+{
+	struct params params;
+
+	if (!arrays_as_params(&params, &words->ids, 1))
+		return;
+	params_array(&params, &words->words);
+	params_array(&params, &words->contents);
+	pipeline_add(pipeline, statement, &params);
+}
+
 static void send_events(struct carry *carry, struct pipeline *pipeline)
 {
 	struct params params;
@@ -273,12 +308,8 @@ static void send_events(struct carry *carry, struct pipeline *pipeline)
 		pipeline_add(pipeline, SQL_EVENTS_DELETE, &params);
 		pipeline_add(pipeline, SQL_WORDS_DELETE, &params);
 	}
-	if (carry->reworded.count > 0) {
-		params = (struct params){0};
-		params_array(&params, &carry->reworded);
-		params_array(&params, &carry->contents);
-		pipeline_add(pipeline, SQL_WORDS_PUT, &params);
-	}
+	send_words(&carry->worded, pipeline, SQL_WORDS_INSERT);
+	send_words(&carry->reworded, pipeline, SQL_WORDS_PUT);
 }
 
 static void send_changes(struct carry *carry, struct pipeline *pipeline)
@@ -303,8 +334,30 @@ static void send_changes(struct carry *carry, struct pipeline *pipeline)
 		params_array(&params, &carry->key_hashes);
 		params_array(&params, &carry->key_answers);
 		params_time(&params, carry->plan->now_us);
-		pipeline_add(pipeline, SQL_KEYS_INSERT, &params);
+		pipeline_add(pipeline, carry->keys_unread ? SQL_KEYS_INSERT : SQL_KEYS_PUT, &params);
 	}
+}
+
+/* Whether all of them are known to be in `users` as they are here. Somebody else may have changed that: it is asked for anew
+ * now and then. */
+static bool users_are_filled(const struct carry *carry, struct pg_connection *connection)
+{
+	uint64_t now_ns = clock_monotonic_ns();
+
+	if (now_ns - connection->users_known_ns > USERS_KNOWN_NS) {
+		memset(connection->users_known, 0, sizeof connection->users_known);
+		connection->users_known_ns = now_ns;
+	}
+	for (uint32_t i = 0; i < carry->users.count; i++)
+		if (connection->users_known[carry->user_hashes[i] % PG_USERS_KNOWN] != carry->user_hashes[i])
+			return false;
+	return true;
+}
+
+void carry_committed(const struct carry *carry, struct pg_connection *connection)
+{
+	for (uint32_t i = 0; i < carry->users.count; i++)
+		connection->users_known[carry->user_hashes[i] % PG_USERS_KNOWN] = carry->user_hashes[i];
 }
 
 size_t carry_send(struct carry *carry, struct pipeline *pipeline, int64_t history)
@@ -312,7 +365,7 @@ size_t carry_send(struct carry *carry, struct pipeline *pipeline, int64_t histor
 	size_t before = pipeline->added;
 	struct params params = {0};
 
-	if (carry->users.count > 0) {
+	if (!users_are_filled(carry, pipeline->connection)) {
 		params_array(&params, &carry->users);
 		params_array(&params, &carry->emails);
 		params_array(&params, &carry->roles);
@@ -327,6 +380,7 @@ size_t carry_send(struct carry *carry, struct pipeline *pipeline, int64_t histor
 		params_i64(&params, carry->status_counts[status]);
 	params_i64(&params, history);
 	pipeline_add(pipeline, SQL_CATALOG_ADVANCE, &params);
-	pipeline_add(pipeline, SQL_CHANGES_NOTIFY, NULL);
+	if (!pipeline->connection->alone)
+		pipeline_add(pipeline, SQL_CHANGES_NOTIFY, NULL);
 	return pipeline->added - before;
 }

@@ -344,6 +344,9 @@ void connection_close(struct pg_connection *connection)
 	connection->history = 0;
 	connection->listens_changes = connection->listens_seen = false;
 	connection->hint_changes = connection->hint_seen = false;
+	memset(&connection->foreseen, 0, sizeof connection->foreseen);
+	memset(connection->users_known, 0, sizeof connection->users_known);
+	connection->generic = connection->alone = connection->quiet = false;
 	connection->relay_locked = false;
 	connection->lost = connection->silent = connection->data_error = connection->unreplicated = false;
 }

@@ -12,6 +12,7 @@
 #include "base/resolver.h"
 #include "store/backend.h"
 
+enum { PG_USERS_KNOWN = 256 };
 enum { PG_SHAPES_MAX = 64 }; /* lists whose plans one connection keeps */
 enum { PG_HOSTS_MAX = 8, PG_REPLICAS_MAX = 6, PG_KEYWORDS_MAX = 48 };
 
@@ -51,6 +52,17 @@ struct pg_connection {
 	uint64_t deadline_ns;     /* of the call that runs */
 	bool listens_changes, listens_seen;
 	bool hint_changes, hint_seen; /* notifications that came and were not yet asked for */
+	/* What this connection's last batch of writes left behind: if nobody else has written since, the next may count on it. */
+	struct {
+		uint64_t seq;         /* of the last change; 0: not known */
+		int64_t id;           /* the last that the sequence gave; 0: not known */
+		bool usable;          /* nobody else wrote lately */
+	} foreseen;
+	bool generic;             /* plans are made once, not for each call's values */
+	bool alone;               /* no other instance held a lease when it was asked last */
+	bool quiet;               /* the last commit notified nobody, being alone */
+	uint64_t users_known[PG_USERS_KNOWN]; /* hashes of users that were filled lately; 0: none */
+	uint64_t users_known_ns;  /* since when */
 	bool relay_locked;
 	bool lost;                /* to be closed: broken, silent or demoted */
 	bool silent;              /* lost because no answer came in time */

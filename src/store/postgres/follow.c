@@ -118,6 +118,22 @@ enum store_result postgres_lease_drop(struct store_session *session, struct str 
 
 /* ---- waiting ---- */
 
+void lease_params(struct params *params, struct str instance_id, uint64_t seq, const struct postgres_store *store)
+{
+	params_text(params, instance_id);
+	params_i64(params, (int64_t)seq);
+	params_i64(params, store->lease_ms);
+}
+
+bool lease_answer(struct pg_connection *connection, const PGresult *result, bool *waiting)
+{
+	if (PQntuples(result) != 1)
+		return false;
+	*waiting = cell_bool(result, 0, 0);
+	connection->alone = !*waiting && !cell_bool(result, 0, 1);
+	return true;
+}
+
 /* Waits for input of the connection or the session's wake_fd, up to timeout_ms; takes up what came. */
 static enum store_result wait_for_hint(struct pg_connection *connection, int wake_fd, int timeout_ms)
 {
@@ -138,20 +154,29 @@ static enum store_result still_waited_for(struct pg_connection *connection, cons
 	enum store_result outcome = statement_run(connection, SQL_LEASE_WAITED_FOR, params, &result);
 	if (outcome != STORE_OK)
 		return outcome;
-	*waiting = PQntuples(result) == 1 && cell_bool(result, 0, 0);
+	*waiting = false;
+	if (!lease_answer(connection, result, waiting))
+		outcome = store_fail(&connection->session->base, STORE_INTERNAL, "PostgreSQL does not say who holds a lease");
 	PQclear(result);
-	return STORE_OK;
+	return outcome;
 }
 
-/* Listening comes before the first look, so that no notification falls in between. */
-static enum store_result wait_until_seen(struct pg_connection *connection, const struct params *params)
+/* Listening comes before the first look, so that no notification falls in between. `waiting`: that look was together with the
+ * commit. */
+static enum store_result wait_until_seen(struct pg_connection *connection, const struct params *params, bool waiting)
 {
 	int pause_ms = WAIT_FIRST_MS;
-	bool waiting = false;
-	enum store_result outcome = still_waited_for(connection, params, &waiting);
+	enum store_result outcome = STORE_OK;
 
+	if (!waiting || !connection->listens_seen)
+		outcome = still_waited_for(connection, params, &waiting);
 	while (outcome == STORE_OK && waiting) {
-		if (!connection->listens_seen) {
+		/* The commit notified nobody, because nobody else was there a moment ago. */
+		if (connection->quiet) {
+			outcome = statement_do(connection, SQL_CHANGES_NOTIFY, NULL);
+			connection->quiet = outcome != STORE_OK;
+		}
+		if (outcome == STORE_OK && !connection->listens_seen) {
 			outcome = statement_do(connection, SQL_LISTEN_SEEN, NULL);
 			connection->listens_seen = outcome == STORE_OK;
 			connection->hint_seen = true; /* look again at once */
@@ -174,16 +199,22 @@ static enum store_result wait_until_seen(struct pg_connection *connection, const
  * has read what was committed before now. Without the database, that time has to pass. */
 enum store_result postgres_lease_wait(struct store_session *session, struct str instance_id, uint64_t seq)
 {
-	int lease_ms = postgres_session(session)->store->lease_ms;
+	struct postgres_session *own = postgres_session(session);
+	int lease_ms = own->store->lease_ms;
 	uint64_t over_ns = clock_boottime_ns() + (uint64_t)lease_ms * CLOCK_MS;
 	struct turn turn = turn_begin(session, TURN_PRIMARY);
 	struct params params = {0};
 
-	params_text(&params, instance_id);
-	params_i64(&params, (int64_t)seq);
-	params_i64(&params, lease_ms);
+	bool asked = own->lease_asked.seq == seq;
+	if (asked && !own->lease_asked.waiting)
+		return STORE_OK;
+	if (instance_id.len <= sizeof own->instance_id) {
+		memcpy(own->instance_id, instance_id.ptr, instance_id.len);
+		own->instance_id_bytes = instance_id.len;
+	}
+	lease_params(&params, instance_id, seq, own->store);
 	while (turn_next(&turn))
-		turn.result = wait_until_seen(turn.connection, &params);
+		turn.result = wait_until_seen(turn.connection, &params, asked);
 	if (turn.result == STORE_OK)
 		return STORE_OK;
 	uint64_t now_ns = clock_boottime_ns();

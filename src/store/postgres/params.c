@@ -132,6 +132,12 @@ void array_text_end(struct array *array, size_t begin)
 	array->count++;
 }
 
+void array_text_undo(struct array *array, size_t begin)
+{
+	if (!array->bytes.failed)
+		array->bytes.len = begin - sizeof(uint32_t);
+}
+
 void params_array(struct params *params, struct array *array)
 {
 	put_u32(&array->bytes, 0, array->count > 0 ? 1 : 0);

@@ -24,7 +24,8 @@ void params_time(struct params *params, int64_t us);
 void params_text(struct params *params, struct str text); /* absent becomes NULL; the bytes must outlive the call */
 
 /* An array built element by element. The first failure (memory, bound) sticks in `bytes.failed`. */
-enum array_type { ARRAY_I32 = 23, ARRAY_I64 = 20, ARRAY_TEXT = 25, ARRAY_TIME = 1184 }; /* their OIDs */
+enum array_type { ARRAY_I32 = 23, ARRAY_I64 = 20, ARRAY_TEXT = 25, ARRAY_TIME = 1184,
+                  ARRAY_WORDS = 3614 /* tsvector */ }; /* their OIDs */
 struct array {
 	struct buf bytes;
 	enum array_type type;
@@ -41,6 +42,7 @@ void array_null(struct array *array);
 /* A text written straight into array->bytes between these two. */
 size_t array_text_begin(struct array *array);
 void array_text_end(struct array *array, size_t begin);
+void array_text_undo(struct array *array, size_t begin); /* instead of the end: as if it had not begun */
 /* The array as the next parameter; it must outlive the call. */
 void params_array(struct params *params, struct array *array);
 

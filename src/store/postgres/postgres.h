@@ -32,6 +32,12 @@ struct postgres_session {
 	struct postgres_store *store;
 	struct pg_connection primary, replica;
 	int wake_fd;               /* eventfd: store_interrupt wakes store_listen */
+	char instance_id[64];      /* as postgres_lease_wait named it last; empty: never */
+	size_t instance_id_bytes;
+	struct {
+		uint64_t seq;          /* of the last write that was asked for in its own pipeline; 0: none */
+		bool waiting;          /* another instance had yet to see it, right after its commit */
+	} lease_asked;
 };
 
 /* One call: gives a usable connection, judges what came back, and repeats once where that is safe.
@@ -101,6 +107,10 @@ enum store_result postgres_lease_renew(struct store_session *session, struct str
 enum store_result postgres_lease_seen(struct store_session *session, struct str instance_id, uint64_t seen_seq);
 enum store_result postgres_lease_drop(struct store_session *session, struct str instance_id);
 enum store_result postgres_lease_wait(struct store_session *session, struct str instance_id, uint64_t seq);
+/* The question who still has to see a write (SQL_LEASE_WAITED_FOR), and its answer; false when it is none. */
+struct params;
+void lease_params(struct params *params, struct str instance_id, uint64_t seq, const struct postgres_store *store);
+bool lease_answer(struct pg_connection *connection, const PGresult *result, bool *waiting);
 enum store_result postgres_listen(struct store_session *session, int timeout_ms, bool *hinted);
 void postgres_interrupt(struct store_session *session);
 enum store_result postgres_relay_lock(struct store_session *session);

@@ -15,6 +15,14 @@
 /* Where the columns above begin: the catalog's seq and history come first in every read. */
 enum { COLUMN_SEQ, COLUMN_HISTORY, COLUMN_FIRST };
 
+#define WORDS_INTO \
+	"INSERT INTO event_words (event_id, words) SELECT n.id, coalesce(n.words, array_to_tsvector(evently_words(n.content))) " \
+	"FROM unnest($1::bigint[], $2::tsvector[], $3::text[]) n(id, words, content)"
+
+#define KEYS_INTO \
+	"INSERT INTO idempotency (user_id, key, body_hash, answer, created_at) SELECT n.user_id, n.key, n.body_hash, n.answer, " \
+	"$5::timestamptz FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[]) n(user_id, key, body_hash, answer)"
+
 #define STATEMENTS(X) \
 	X(GET_MANY, "SELECT c.seq, c.history, " EVENT_COLUMNS " FROM catalog c LEFT JOIN events e ON e.id = ANY($1::bigint[])") \
 	X(CHANGES_AFTER, "SELECT c.seq, c.history, c.pruned_seq, " CHANGE_COLUMNS " FROM catalog c LEFT JOIN LATERAL (" \
@@ -32,6 +40,10 @@ enum { COLUMN_SEQ, COLUMN_HISTORY, COLUMN_FIRST };
 	X(KEYS_FIND, "SELECT i.user_id, i.key, i.body_hash, i.answer FROM unnest($1::bigint[], $2::text[]) k(user_id, key) " \
 	  "JOIN idempotency i ON i.user_id = k.user_id AND i.key = k.key COLLATE \"C\" WHERE i.created_at > $3::timestamptz") \
 	X(EVENTS_FIND, "SELECT 0::bigint, 0::bigint, " EVENT_COLUMNS " FROM events e WHERE e.id = ANY($1::bigint[])") \
+	X(CATALOG_EXPECT, "SELECT evently_expect(seq = $1::bigint) FROM catalog FOR UPDATE") \
+	X(IDS_EXPECT, "SELECT evently_expect(min(n) = $1::bigint AND max(n) = $1::bigint + $2::bigint - 1) " \
+	  "FROM (SELECT nextval('events_id_seq') AS n FROM generate_series(1, $2::bigint)) s") \
+	X(PLAN_ONCE, "SET plan_cache_mode = force_generic_plan") \
 	X(IDS_TAKE, "SELECT nextval('events_id_seq') FROM generate_series(1, $1::bigint)") \
 	X(USERS_FILL, "INSERT INTO users AS u (id, email, role, updated_at) SELECT n.id, n.email, n.role, $4::timestamptz " \
 	  "FROM unnest($1::bigint[], $2::text[], $3::text[]) n(id, email, role) WHERE NOT EXISTS (SELECT 1 FROM users k " \
@@ -51,8 +63,8 @@ enum { COLUMN_SEQ, COLUMN_HISTORY, COLUMN_FIRST };
 	  "$10::timestamptz[], $11::bigint[], $12::bigint[]) n(id, title, venue, description, event_date, cents, capacity, " \
 	  "status, created_at, updated_at, created_by, version) WHERE e.id = n.id") \
 	X(EVENTS_DELETE, "DELETE FROM events WHERE id = ANY($1::bigint[])") \
-	X(WORDS_PUT, "INSERT INTO event_words (event_id, words) SELECT n.id, array_to_tsvector(evently_words(n.content)) " \
-	  "FROM unnest($1::bigint[], $2::text[]) n(id, content) ON CONFLICT (event_id) DO UPDATE SET words = excluded.words") \
+	X(WORDS_INSERT, WORDS_INTO) \
+	X(WORDS_PUT, WORDS_INTO " ON CONFLICT (event_id) DO UPDATE SET words = excluded.words") \
 	X(WORDS_DELETE, "DELETE FROM event_words WHERE event_id = ANY($1::bigint[])") \
 	X(CHANGES_INSERT, "INSERT INTO changes (seq, event_id, kind, version, actor_id, request_id, occurred_at, before, " \
 	  "after, write_id) SELECT n.seq, n.event_id, n.kind, n.version, n.actor_id, n.request_id, $9::timestamptz, " \
@@ -62,9 +74,8 @@ enum { COLUMN_SEQ, COLUMN_HISTORY, COLUMN_FIRST };
 	X(DAYS_ADD, "INSERT INTO event_days AS d (status, day, events) SELECT n.status, '1970-01-01'::date + n.day, n.events " \
 	  "FROM unnest($1::text[], $2::integer[], $3::bigint[]) n(status, day, events) " \
 	  "ON CONFLICT (status, day) DO UPDATE SET events = d.events + excluded.events") \
-	X(KEYS_INSERT, "INSERT INTO idempotency (user_id, key, body_hash, answer, created_at) SELECT n.user_id, n.key, " \
-	  "n.body_hash, n.answer, $5::timestamptz FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[]) " \
-	  "n(user_id, key, body_hash, answer) ON CONFLICT (user_id, key) DO UPDATE SET body_hash = excluded.body_hash, " \
+	X(KEYS_INSERT, KEYS_INTO) \
+	X(KEYS_PUT, KEYS_INTO " ON CONFLICT (user_id, key) DO UPDATE SET body_hash = excluded.body_hash, " \
 	  "answer = excluded.answer, created_at = excluded.created_at") \
 	X(CATALOG_ADVANCE, "UPDATE catalog SET seq = $1::bigint, draft = draft + $2::bigint, published = published + " \
 	  "$3::bigint, cancelled = cancelled + $4::bigint, completed = completed + $5::bigint, history_since = CASE WHEN " \
@@ -85,9 +96,9 @@ enum { COLUMN_SEQ, COLUMN_HISTORY, COLUMN_FIRST };
 	X(LEASE_SEEN, "UPDATE instances SET seen_seq = $2::bigint WHERE id = $1::text") \
 	X(SEEN_NOTIFY, "SELECT pg_notify('evently_seen', '')") \
 	X(LEASE_DROP, "DELETE FROM instances WHERE id = $1::text") \
-	X(LEASE_WAITED_FOR, "SELECT EXISTS (SELECT 1 FROM instances WHERE id <> $1::text AND seen_seq < $2::bigint AND " \
-	  "lease_until > clock_timestamp()) OR history_since + $3::bigint * interval '1 millisecond' > clock_timestamp() " \
-	  "FROM catalog") \
+	X(LEASE_WAITED_FOR, "SELECT coalesce(min(seen_seq) < $2::bigint, false) OR (SELECT history_since + $3::bigint * " \
+	  "interval '1 millisecond' > clock_timestamp() FROM catalog), count(*) > 0 FROM instances " \
+	  "WHERE id <> $1::text AND lease_until > clock_timestamp()") \
 	X(LISTEN_CHANGES, "LISTEN evently_changes") \
 	X(LISTEN_SEEN, "LISTEN evently_seen") \
 	X(RELAY_LOCK, "SELECT pg_try_advisory_lock($1::bigint)") \

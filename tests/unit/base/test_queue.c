@@ -1,10 +1,17 @@
 #include "base/queue.h"
 
+#include <time.h>
+
 #include "unit/test.h"
 
 struct job {
 	struct queue_job job;
 	int producer, number;
+};
+
+struct late {
+	struct queue *queue;
+	struct queue_job jobs[3];
 };
 
 static struct job *job_of(struct queue_job *job)
@@ -46,6 +53,44 @@ static void timeout_passes(void **state)
 	assert_int_equal(queue_take(&queue, 1, 20, &taken), 0);
 	assert_true(clock_monotonic_ns() - start_ns >= 20 * CLOCK_MS);
 	assert_null(taken);
+	queue_finish(&queue);
+}
+
+static void *push_late(void *context)
+{
+	struct queue_job *jobs = context;
+	struct queue *queue = CONTAINER_OF(jobs, struct late, jobs)->queue;
+
+	for (int i = 0; i < 3; i++) {
+		nanosleep(&(struct timespec){.tv_nsec = 5 * 1000000}, NULL);
+		assert_true(queue_push(queue, &jobs[i]));
+	}
+	return NULL;
+}
+
+static void gathering_waits_for_as_many_and_no_longer(void **state)
+{
+	struct queue queue;
+	struct late late = {.queue = &queue};
+	struct queue_job *taken;
+	pthread_t thread;
+
+	(void)state;
+	assert_true(queue_init(&queue, 9));
+	assert_int_equal(0, pthread_create(&thread, NULL, push_late, late.jobs));
+	queue_gather(&queue, 3, 20 * CLOCK_SECOND);
+	assert_int_equal(queue_length(&queue), 3);
+	assert_int_equal(0, pthread_join(thread, NULL));
+	assert_int_equal(queue_take(&queue, 9, -1, &taken), 3);
+
+	assert_true(queue_push(&queue, &late.jobs[0]));
+	uint64_t start_ns = clock_monotonic_ns();
+	queue_gather(&queue, 2, 20 * CLOCK_MS);
+	assert_true(clock_monotonic_ns() - start_ns >= 20 * CLOCK_MS);
+	queue_gather(&queue, 1, 20 * CLOCK_SECOND);
+	queue_close(&queue);
+	queue_gather(&queue, 9, 20 * CLOCK_SECOND);
+	assert_int_equal(queue_length(&queue), 1);
 	queue_finish(&queue);
 }
 
@@ -145,6 +190,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(order_and_bound),
 		cmocka_unit_test(timeout_passes),
+		cmocka_unit_test(gathering_waits_for_as_many_and_no_longer),
 		cmocka_unit_test(closing_lets_the_rest_be_taken),
 		cmocka_unit_test(no_job_is_lost_between_threads),
 		cmocka_unit_test(closing_wakes_every_taker),
