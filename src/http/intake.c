@@ -63,7 +63,7 @@ static void read_traceparent(struct request *request)
 		memcpy(request->trace_id, given.ptr + TRACE_ID, 32);
 }
 
-/* Framing that two parsers could read differently is refused outright (RFC 9112 section 6.3). */
+/* Framing that two parsers could read differently is refused outright (RFC 9112 sections 6.1 and 6.3). */
 static bool framing_is_ambiguous(const struct request *request)
 {
 	struct str length = request_header(request, HEADER_CONTENT_LENGTH);
@@ -76,7 +76,7 @@ static bool framing_is_ambiguous(const struct request *request)
 		return true;
 	if (length.ptr != NULL && (encoding.ptr != NULL || !str_to_u64(length, INT64_MAX, &bytes)))
 		return true;
-	return encoding.ptr != NULL && !str_equal_caseless(encoding, STR("chunked"));
+	return encoding.ptr != NULL && (request->http_1_0 || !str_equal_caseless(encoding, STR("chunked")));
 }
 
 /* The absolute form, as clients send it to a proxy, must be understood too (RFC 9112 section 3.2.2). */

@@ -117,9 +117,14 @@ static void refuse(struct server *server, int fd)
 	_Static_assert(sizeof BODY - 1 == 156, "Content-Length above");
 #undef BODY
 
+	char unread[4096];
+
 	metrics_count(METRIC_CONNECTIONS_REFUSED, 0, 1);
-	if (!server->options.tls)
-		(void)!send(fd, words, sizeof words - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (!server->options.tls && send(fd, words, sizeof words - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
+		/* A socket that is closed with unread bytes takes back what it was given to send. */
+		for (unsigned i = 0; i < 4 && recv(fd, unread, sizeof unread, MSG_DONTWAIT) > 0; i++)
+			continue;
+	}
 	shutdown(fd, SHUT_WR);
 	close(fd);
 }

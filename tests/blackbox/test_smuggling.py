@@ -33,6 +33,8 @@ VECTORS = {
     "TE chunked, identity": HEAD + "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
     "TE twice": HEAD + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
     "TE vertical tab": HEAD + "Transfer-Encoding: \x0bchunked\r\nContent-Length: 0\r\n\r\n",
+    "TE in HTTP/1.0": "POST {admin} HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nAuthorization: Bearer {token}\r\n"
+                      "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "TE quoted": HEAD + 'Transfer-Encoding: "chunked"\r\nContent-Length: 0\r\n\r\n',
     "obs-fold": HEAD + "Content-Length: 0\r\nX: y\r\n Content-Length: {n}\r\n\r\n",
     "obs-fold TE": HEAD + "Transfer-Encoding:\r\n chunked\r\nContent-Length: 0\r\n\r\n",
