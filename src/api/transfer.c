@@ -121,7 +121,7 @@ void transfer_begin_import(struct request *request)
 		return;
 	struct import_options options = {
 		.format = is_csv(request) ? IMPORT_CSV : IMPORT_NDJSON,
-		.partial = str_equal(mode, STR("partial")),
+		.partial = mode.ptr != NULL && str_equal(mode, STR("partial")),
 		.actor_id = request->principal.user_id,
 		.actor_email = {request->principal.email, request->principal.email_len},
 		.actor_role = STR("admin"),

@@ -4,7 +4,7 @@
 
 #include "base/metrics.h"
 
-enum { FIRST_BUCKETS = 16, MALLOC_OVERHEAD_BYTES = 8 };
+enum { FIRST_BUCKETS = 16, BUCKET_BYTES = sizeof(void *), MALLOC_OVERHEAD_BYTES = 8 };
 
 void table_init(struct table *table, size_t bytes_max, unsigned series)
 {
@@ -77,7 +77,7 @@ void table_remove(struct table *table, struct table_shard *shard, struct table_e
 static bool grow(struct table_shard *shard)
 {
 	size_t wanted = shard->bucket_count == 0 ? FIRST_BUCKETS : shard->bucket_count * 2;
-	struct table_entry **buckets = calloc(wanted, sizeof *buckets);
+	struct table_entry **buckets = calloc(wanted, BUCKET_BYTES);
 
 	if (buckets == NULL)
 		return shard->bucket_count > 0;
@@ -90,7 +90,7 @@ static bool grow(struct table_shard *shard)
 		}
 	}
 	free(shard->buckets);
-	shard->bytes += (wanted - shard->bucket_count) * sizeof *buckets;
+	shard->bytes += (wanted - shard->bucket_count) * BUCKET_BYTES;
 	shard->buckets = buckets;
 	shard->bucket_count = wanted;
 	shard->hand = 0;

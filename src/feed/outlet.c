@@ -133,7 +133,7 @@ static enum outlet_result read_tail(struct outlet *outlet, const struct redis_re
 		return redis_reply_is_error(info, "ERR no such key") ? OUTLET_DONE : refuse(outlet, "XINFO", info);
 	const struct redis_reply *last_id = member(info, STR("last-generated-id"));
 	struct str rest = last_id != NULL ? last_id->text : STR_NONE, seq;
-	if (!str_cut(&rest, '-', &seq) || !str_to_u64(seq, UINT64_MAX, &tail->seq))
+	if (last_id == NULL || !str_cut(&rest, '-', &seq) || !str_to_u64(seq, UINT64_MAX, &tail->seq))
 		return refuse(outlet, "a look at " OUTLET_STREAM, info);
 	const struct redis_reply *entry = member(info, STR("last-entry"));
 	if (entry == NULL || entry->type != REPLY_ARRAY || entry->count != 2 || !str_equal(entry->elements[0]->text, last_id->text))

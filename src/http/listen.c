@@ -27,13 +27,16 @@ static int bind_one(const struct addrinfo *address)
 
 static unsigned port_of(int fd)
 {
-	struct sockaddr_storage name = {0};
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} name = {.v6 = {0}};
 	socklen_t length = sizeof name;
 
-	if (getsockname(fd, (struct sockaddr *)&name, &length) != 0)
+	if (getsockname(fd, &name.any, &length) != 0)
 		return 0;
-	return name.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)(void *)&name)->sin6_port)
-	                                  : ntohs(((struct sockaddr_in *)(void *)&name)->sin_port);
+	return ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);
 }
 
 int listen_open(const char *host, unsigned port, unsigned *bound_port, struct buf *problem)

@@ -199,7 +199,7 @@ static bool send_piece(struct connection *connection, struct str piece)
 	if (result == WIRE_ENDED)
 		return sending_failed(connection);
 	piece = str_skip(piece, sent);
-	connection->block = malloc(piece.len);
+	connection->block = piece.len > 0 ? malloc(piece.len) : NULL;
 	return keep_unsent(connection, piece, STR(""), connection->block) ? false : sending_failed(connection);
 }
 

@@ -82,7 +82,7 @@ static bool belong_together(const struct tls_set *set, const char *key_file, str
 
 static int give_certificate(gnutls_session_t session, const struct gnutls_cert_retr_st *info, gnutls_pcert_st **certificates,
                             unsigned *count, gnutls_ocsp_data_st **ocsp, unsigned *ocsp_count, gnutls_privkey_t *key,
-                            unsigned *flags)
+                            unsigned *flags) /* NOLINT(readability-non-const-parameter): the library's signature */
 {
 	struct tls_set *set = atomic_load_explicit(&current, memory_order_acquire);
 

@@ -641,13 +641,14 @@ enum redis_result redis_subscribe(struct redis *redis, struct str channel, uint6
 {
 	char memory[1024] __attribute__((aligned(16)));
 	struct arena arena;
-	struct redis_reply **replies;
+	struct redis_reply **replies = NULL;
 
 	disconnect(redis);
 	redis->listens = true;
 	arena_init_with(&arena, memory, sizeof memory, 1 << 16);
 	redis_append(redis, STR("SUBSCRIBE"), channel);
 	enum redis_result result = redis_run(redis, deadline_ns, &arena, &replies);
+	CHECK(result != REDIS_DONE || replies != NULL);
 	if (result == REDIS_DONE && replies[0]->type != REPLY_ARRAY)
 		result = fail(redis, REDIS_REFUSED, "refused SUBSCRIBE: %s", replies[0]->text.ptr != NULL ? replies[0]->text.ptr : "");
 	if (result != REDIS_DONE)
