@@ -6,10 +6,14 @@
 
 void csv_init(struct csv *csv, struct str text)
 {
-	/* Spreadsheets begin UTF-8 with a byte order mark. */
 	if (str_starts_with(text, STR("\xef\xbb\xbf")))
 		text = str_skip(text, 3);
-	*csv = (struct csv){.rest = text, .next_line = 1};
+	csv_init_row(csv, text);
+}
+
+void csv_init_row(struct csv *csv, struct str row)
+{
+	*csv = (struct csv){.rest = row, .next_line = 1};
 }
 
 /* Bytes of the line break that the text begins with; 0 when there is none. */

@@ -15,7 +15,10 @@ struct csv {
 	size_t next_line;
 };
 
+/* A whole text: a byte order mark at its beginning is skipped, as spreadsheets write one. */
 void csv_init(struct csv *csv, struct str text);
+/* One row from the middle of a text, where such a mark is data. */
+void csv_init_row(struct csv *csv, struct str row);
 /* The next row's fields (unquoted, in `arena` where doubled quotes had to be taken away); blank lines are skipped.
  * CSV_MALFORMED: a quote where none may be or without its end, or too many fields; `line` says where, and the next call
  * goes on behind that line. */

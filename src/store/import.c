@@ -236,7 +236,10 @@ static void take_csv(struct import *import, struct str row, size_t line)
 	size_t count = 0;
 	struct csv csv;
 
-	csv_init(&csv, row);
+	if (import->column_count == 0)
+		csv_init(&csv, row);
+	else
+		csv_init_row(&csv, row);
 	switch (csv_next(&csv, fields, &count, &import->scratch)) {
 	case CSV_ROW:
 		if (import->column_count == 0)

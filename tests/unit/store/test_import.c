@@ -98,6 +98,17 @@ static void assert_error(const struct import_report *report, size_t i, size_t li
 
 #define GOOD(title) "{\"title\":\"" title "\",\"venue\":\"v\",\"event_date\":\"2027-01-01\"}\n"
 
+static void test_a_mark_in_the_middle_is_data(void **state)
+{
+	(void)state;
+	const struct import_report *report = run(IMPORT_CSV, true, "\xef\xbb\xbftitle,venue,event_date\na,b,2027-01-01\n\xef\xbb\xbf\n"
+	                                                          "\xef\xbb\xbfx,b,2027-01-01\n");
+	assert_int_equal(report->lines, 3);
+	assert_int_equal(report->written, 2);
+	assert_int_equal(report->failed, 1);
+	assert_error(report, 0, 3, "has 1 column where the header has 3");
+}
+
 static void test_ndjson(void **state)
 {
 	(void)state;
@@ -254,6 +265,7 @@ static void test_store_failures(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_a_mark_in_the_middle_is_data),
 		TEST(test_ndjson), TEST(test_csv), TEST(test_all_or_nothing), TEST(test_partial), TEST(test_header),
 		TEST(test_errors_are_bounded), TEST(test_too_many_lines), TEST(test_memory_is_bounded),
 		TEST(test_store_failures),
