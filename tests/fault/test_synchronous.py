@@ -23,7 +23,8 @@ class Pair:
     def __init__(self):
         self.primary = Cluster().start()
         self.name = self.primary.database()
-        self.standby = self.primary.replica("-c", "synchronous_standby_names=", name="standby")
+        self.standby = self.primary.replica("-c", "synchronous_standby_names=", "-c", "wal_retrieve_retry_interval=200ms",
+                                            name="standby")
         self.primary.sql("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
         self.primary.sql("SELECT pg_reload_conf()")
         wait_until(lambda: self.primary.sql("SELECT sync_state FROM pg_stat_replication") == "sync", 10, "the standby")
@@ -162,6 +163,9 @@ def test_what_a_restarted_primary_shows_is_confirmed_before_it_is_acknowledged(p
             assert answer.status in (503, 504), answer
     finally:
         pair.standby.thaw()
+    # PostgreSQL takes its time, over 15 s at times, to follow a primary that was restarted while it could not look.
+    streaming = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
+    wait_until(lambda: pair.primary.sql(streaming) == "1", 90, "the standby's return")
     wait_until(lambda: getattr(pair.one.admin, method)(path(event), body, headers=headers).status == good, 15, "the answer")
     assert pair.standby.sql(written, pair.name) == "1"
     if method == "put":
